@@ -1,0 +1,1 @@
+"""vadsdk: semi-supervised spatio-temporal action detection, from footage to action tubes."""

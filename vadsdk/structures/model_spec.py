@@ -1,0 +1,110 @@
+"""What travels with every model file, so that the file alone is enough to run it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Literal, get_args
+
+ModelKind = Literal["mask", "box", "recognition"]
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+
+SPEC_VERSION = 1
+"""Raised when a field changes its meaning; a newer file is refused."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecodingSpec:
+    """How raw output becomes detections; every engine and the evaluation share these numbers."""
+
+    mask_threshold: float = 0.5
+    """A pixel whose actor probability reaches this belongs to an actor."""
+    min_area_fraction: float = 0.002
+    """Connected components smaller than this share of the frame are noise."""
+    min_score: float = 0.05
+    """Detections whose best class scores less are dropped."""
+    max_detections: int = 5
+    """At most so many actors a frame, the largest first."""
+
+    def __post_init__(self) -> None:
+        for name in ("mask_threshold", "min_area_fraction", "min_score"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
+        if self.max_detections < 1:
+            raise ValueError(f"max_detections must be 1 or more, not {self.max_detections}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelSpec:
+    """What a model detects and how it wants to be fed."""
+
+    kind: ModelKind
+    """"mask": class scores and mask logits; "box": boxes of the key frame; "recognition": classes only."""
+    model: str
+    """Name of the network, as in `vadsdk train --model`."""
+    labels: tuple[str, ...]
+    """Names of the classes, in the order of the scores."""
+    clip_length: int
+    """T, frames a clip."""
+    frame_stride: int
+    """Source frames from one clip frame to the next: `x.x.x.x.` has stride 2."""
+    input_height: int
+    """Rows of the model's input; frames are resized to it without keeping their aspect."""
+    input_width: int
+    """Columns of the model's input."""
+    pixel_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Subtracted from RGB values in [0, 1]."""
+    pixel_std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Divides what remains."""
+    decoding: DecodingSpec = field(default_factory=DecodingSpec)
+    """How raw output becomes detections."""
+    precision: Precision = "fp32"
+    """Arithmetic of the file as built."""
+    provenance: tuple[tuple[str, str], ...] = ()
+    """Where the file comes from: pairs such as ("method", "e2e"), ("commit", ...)."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(ModelKind) or self.precision not in get_args(Precision):
+            raise ValueError(f"unknown kind {self.kind!r} or precision {self.precision!r}")
+        if not self.labels or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels must be distinct and at least one, not {self.labels}")
+        for name in ("clip_length", "frame_stride", "input_height", "input_width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        if min(self.pixel_std) <= 0:
+            raise ValueError(f"pixel_std must be positive, not {self.pixel_std}")
+
+    @property
+    def span(self) -> int:
+        """Source frames that one clip stands for: clip_length * frame_stride (`x.x.x.x.` spans 8)."""
+        return self.clip_length * self.frame_stride
+
+    def to_json(self) -> str:
+        """Return the spec as one JSON object."""
+        return json.dumps({"spec_version": SPEC_VERSION, **asdict(self)})
+
+    @staticmethod
+    def from_json(text: str) -> ModelSpec:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: not a spec, of a newer version, or with a field missing or out of range.
+        """
+        try:
+            values = json.loads(text)
+            version = values.pop("spec_version")
+            decoding = DecodingSpec(**values.pop("decoding"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a vadsdk model spec: {error}") from None
+        if version != SPEC_VERSION:
+            raise ValueError(f"model spec version {version}; this vadsdk reads {SPEC_VERSION}")
+        unknown = set(values) - {entry.name for entry in fields(ModelSpec)}
+        if unknown:
+            raise ValueError(f"model spec with unknown fields {sorted(unknown)}")
+        for name in ("labels", "pixel_mean", "pixel_std"):
+            values[name] = tuple(values.get(name, ()))
+        values["provenance"] = tuple((str(k), str(v)) for k, v in values.get("provenance", ()))
+        try:
+            return ModelSpec(decoding=decoding, **values)
+        except TypeError as error:
+            raise ValueError(f"not a vadsdk model spec: {error}") from None
