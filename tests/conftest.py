@@ -1,0 +1,30 @@
+"""Folders of real data and recorded numbers; both live outside the repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def outside_folder(variable: str, default: Path) -> Path:
+    folder = Path(os.environ.get(variable) or default)
+    if not folder.is_dir():
+        reason = f"{folder} is not here; set {variable} to the folder"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    return outside_folder("VADSDK_DATA", SHARED / "data")
+
+
+@pytest.fixture(scope="session")
+def golden_folder() -> Path:
+    return outside_folder("VADSDK_GOLDEN", SHARED / "golden")
