@@ -1,0 +1,82 @@
+"""The files of the native format, as they lie on disk.
+
+    my_data/
+      dataset.json        DatasetFile: the labels, and each video with its tubes
+      videos/a.mp4        anywhere inside the folder; `dataset.json` says where
+      masks/a.json        MaskFile, optional: the actors of one video as COCO RLE
+
+Coordinates are pixels of the upright source frame, xyxy, max edge exclusive; frames count from 0.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DATASET_FILE = "dataset.json"
+FORMAT_VERSION = 1
+
+FrameBox = tuple[int, float, float, float, float]
+"""frame, x1, y1, x2, y2."""
+Count = Annotated[int, Field(gt=0)]
+
+
+class TubeEntry(BaseModel):
+    """One actor doing one action. An entry of `tubes.json` is one too: its other keys are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: int
+    label: str
+    boxes: Annotated[list[FrameBox], Field(min_length=1)]
+
+
+class VideoEntry(BaseModel):
+    """One video and what is known of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str
+    """Relative to the folder of `dataset.json`, inside it, with forward slashes."""
+    split: str = "train"
+    num_frames: Count
+    fps: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    width: Count
+    height: Count
+    labelled: bool = True
+    """False: the video was never annotated, so an empty `tubes` does not mean that nothing happens."""
+    masks: str | None = None
+    """Relative path of the video's MaskFile; without one the actors' masks are their filled boxes."""
+    tubes: list[TubeEntry] = []
+
+
+class DatasetFile(BaseModel):
+    """`dataset.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["vadsdk"] = "vadsdk"
+    version: Literal[1] = FORMAT_VERSION
+    labels: Annotated[list[str], Field(min_length=1)]
+    videos: Annotated[list[VideoEntry], Field(min_length=1)]
+
+
+class MaskTrack(BaseModel):
+    """The masks of one tube, or with `tube_id` null of all actors together."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tube_id: int | None = None
+    frames: list[tuple[int, str]]
+    """Frame and the `counts` of its compressed COCO RLE; a frame that is absent has no mask."""
+
+
+class MaskFile(BaseModel):
+    """`masks/<video>.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    size: tuple[Count, Count]
+    """Height and width."""
+    tracks: list[MaskTrack]
