@@ -12,10 +12,10 @@ from vadsdk.errors import DatasetError
 
 @contextmanager
 def complete_or_absent(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write to; rename it when the block ends, remove it on any error.
+    """Give a temporary name beside `path` to write to, renamed when the block ends without error.
 
     Raises:
-        DatasetError: the file system refused (a full disk, no permission); `path` is as it was before.
+        DatasetError: the file system refused (full disk, no permission); `path` is as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -25,7 +25,7 @@ def complete_or_absent(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise DatasetError(
             f"cannot write {path}: {error.strerror or error}. "
-            "Free some space or choose another folder, then run again; nothing was left half-written."
+            "Free some space or choose another folder, then run again; nothing is half-written."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ Count = Annotated[int, Field(gt=0)]
 
 
 class TubeEntry(BaseModel):
-    """One actor doing one action. An entry of `tubes.json` is one too: its other keys are ignored."""
+    """One actor doing one action; an entry of `tubes.json` fits too (other keys are ignored)."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -45,9 +45,9 @@ class VideoEntry(BaseModel):
     width: Count
     height: Count
     labelled: bool = True
-    """False: the video was never annotated, so an empty `tubes` does not mean that nothing happens."""
+    """False: nobody annotated the video, so empty `tubes` do not mean that nothing happens."""
     masks: str | None = None
-    """Relative path of the video's MaskFile; without one the actors' masks are their filled boxes."""
+    """Relative path of the video's MaskFile; without one the masks are the filled boxes."""
     tubes: list[TubeEntry] = []
 
 

@@ -1,4 +1,4 @@
-"""COCO run-length encoding of masks, as text; the border to pycocotools.
+"""COCO run-length encoding of masks, as text.
 
 Legend: F masks, H, W.
 """
@@ -23,6 +23,8 @@ def encode_masks(masks: NDArray[np.bool_]) -> list[str]:
 def decode_masks(counts: Sequence[str], size: tuple[int, int]) -> NDArray[np.bool_]:
     """Return (F, H, W) masks from their compressed `counts`.
 
+    Written out here, because pycocotools trusts what it decodes and warns under numpy 2.
+
     Args:
         counts: F strings, as `encode_masks` makes them.
         size: H and W.
@@ -31,8 +33,32 @@ def decode_masks(counts: Sequence[str], size: tuple[int, int]) -> NDArray[np.boo
         ValueError: the counts do not describe masks of that size.
     """
     height, width = size
-    if not counts:
-        return np.zeros((0, height, width), np.bool_)
-    runs = [{"size": [height, width], "counts": text.encode("ascii")} for text in counts]
-    decoded = coco_mask.decode(runs)  # (H, W, F); raises ValueError for runs of another size
-    return np.ascontiguousarray(decoded.transpose(2, 0, 1)).astype(np.bool_)
+    masks = np.zeros((len(counts), height, width), np.bool_)
+    for mask, text in zip(masks, counts, strict=True):
+        lengths = _run_lengths(text)
+        if lengths.sum() != height * width or (lengths < 0).any():
+            raise ValueError(f"a mask's runs do not add up to its {height} x {width} pixels")
+        values = np.arange(len(lengths)) % 2 == 1  # runs alternate, background first
+        mask[:] = np.repeat(values, lengths).reshape(width, height).T  # COCO scans by column
+    return masks
+
+
+def _run_lengths(text: str) -> NDArray[np.int64]:
+    """Decode COCO's 5-bit groups, low first; from the fourth run on, each is relative to two before."""
+    lengths: list[int] = []
+    value = shift = 0
+    for code in text.encode("ascii", "replace"):
+        group = code - 48
+        if not 0 <= group < 64 or shift > 30:
+            raise ValueError(f"a mask's runs hold the unreadable character {chr(code)!r}")
+        value |= (group & 31) << shift
+        shift += 5
+        if group & 32:  # more groups follow
+            continue
+        if group & 16:  # negative
+            value -= 1 << shift
+        lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise ValueError("a mask's runs end in the middle of a number")
+    return np.array(lengths, np.int64)
