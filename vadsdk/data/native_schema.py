@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 DATASET_FILE = "dataset.json"
 FORMAT_VERSION = 1
 
-FrameBox = tuple[int, float, float, float, float]
+Frame = Annotated[int, Field(ge=0, lt=2**31)]
+FrameBox = tuple[Frame, float, float, float, float]
 """frame, x1, y1, x2, y2."""
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, lt=2**31)]
 
 
 class TubeEntry(BaseModel):
@@ -27,7 +28,7 @@ class TubeEntry(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    id: int
+    id: Annotated[int, Field(ge=0, lt=2**31)]
     label: str
     boxes: Annotated[list[FrameBox], Field(min_length=1)]
 

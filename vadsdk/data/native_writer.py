@@ -1,8 +1,8 @@
 """Write a data set in the native format.
 
-for each video:   encode videos/a.mp4                        (any process)
-                  write_masks(folder, "masks/a.json", tubes, tube_masks)
-at the end:       write_dataset(folder, labels, videos)      (once; until then the folder is no data set)
+First, in any number of processes, for each video: encode `videos/a.mp4`, and
+`write_masks(folder, "masks/a.json", tubes, tube_masks)`. At the end, once: `write_dataset(folder,
+labels, videos)`; until then the folder is no data set, so a broken-off run cannot pass for one.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def write_masks(
         folder: of the data set.
         masks_path: relative to `folder`, such as "masks/a.json".
         tubes: the video's tubes.
-        tube_masks: for the id of each tube, one (H, W) mask for each of its `frame_indices`, in that order.
+        tube_masks: for the id of each tube, a (H, W) mask for each of its `frame_indices`.
     """
     tracks, sizes = [], set()
     for tube in tubes:

@@ -44,7 +44,7 @@ def decode_masks(counts: Sequence[str], size: tuple[int, int]) -> NDArray[np.boo
 
 
 def _run_lengths(text: str) -> NDArray[np.int64]:
-    """Decode COCO's 5-bit groups, low first; from the fourth run on, each is relative to two before."""
+    """Decode COCO's 5-bit groups, low first; from the fourth run on, relative to two before."""
     lengths: list[int] = []
     value = shift = 0
     for code in text.encode("ascii", "replace"):

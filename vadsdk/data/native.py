@@ -1,0 +1,112 @@
+"""The native format: `dataset.json` beside the videos (see `native_schema.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadsdk.data.native_annotation import parse_file, read_annotation
+from vadsdk.data.native_schema import DatasetFile, MaskFile, TubeEntry, VideoEntry
+from vadsdk.data.problems import raise_if_fatal
+from vadsdk.data.records import VideoRecord, fill_boxes, records_of_split
+from vadsdk.data.rle import decode_masks
+from vadsdk.errors import DatasetError
+from vadsdk.structures import Tube
+
+
+class NativeDataset:
+    """A data set in the native format.
+
+    Args:
+        root: holds `dataset.json`.
+
+    Raises:
+        DatasetError: the annotation is malformed; the message names file and field.
+    """
+
+    format = "vadsdk"
+
+    def __init__(self, root: Path) -> None:
+        document, problems = read_annotation(root)
+        raise_if_fatal(problems, root)
+        assert document is not None  # else there was a fatal problem
+        self.name = root.resolve().name
+        self.labels = tuple(document.labels)
+        self.records = _records(document, root)
+        self._mask_paths = {video.path: video.masks for video in document.videos}
+        self._root = root
+
+    def split(self, name: str) -> tuple[VideoRecord, ...]:
+        """Return the records of one split; a DatasetError lists the splits if there are none."""
+        return records_of_split(self, name)
+
+    def actor_masks(
+        self, record: VideoRecord, frame_indices: Sequence[int] | NDArray[np.integer]
+    ) -> NDArray[np.bool_]:
+        """Return the union of the actors in each frame, (T, H, W).
+
+        A video without a mask file gives the actors' filled boxes.
+        """
+        masks_path = self._mask_paths[record.name]
+        if masks_path is None:
+            return fill_boxes(record, frame_indices)
+        return read_masks(self._root / masks_path, record, frame_indices)
+
+
+def read_masks(
+    path: Path, record: VideoRecord, frame_indices: Sequence[int] | NDArray[np.integer]
+) -> NDArray[np.bool_]:
+    """Read the union of a MaskFile's tracks at some frames, (T, H, W)."""
+    document, problems = parse_file(path, MaskFile)
+    raise_if_fatal(problems, path.parent.parent)
+    assert document is not None  # else there was a fatal problem
+    if document.size != (record.height, record.width):
+        raise DatasetError(
+            f"{path}: size: the masks are {document.size[0]} x {document.size[1]}, the frames of "
+            f"{record.name} {record.height} x {record.width} (height x width); write them again"
+        )
+    masks = np.zeros((len(frame_indices), *document.size), np.bool_)
+    for index, track in enumerate(document.tracks):
+        counts_at = dict(track.frames)
+        found = [t for t, frame in enumerate(frame_indices) if int(frame) in counts_at]
+        try:
+            counts = [counts_at[int(frame_indices[t])] for t in found]
+            masks[found] |= decode_masks(counts, document.size)
+        except ValueError as error:
+            raise DatasetError(
+                f"{path}: tracks[{index}].frames: {error}; write it again"
+            ) from error
+    return masks
+
+
+def _records(document: DatasetFile, root: Path) -> tuple[VideoRecord, ...]:
+    return tuple(
+        VideoRecord(
+            name=video.path,
+            path=root / video.path,
+            split=video.split,
+            num_frames=video.num_frames,
+            width=video.width,
+            height=video.height,
+            fps=video.fps,
+            tubes=tuple(_tube(entry, video) for entry in video.tubes),
+            labelled=video.labelled,
+        )
+        for video in document.videos
+    )
+
+
+def _tube(entry: TubeEntry, video: VideoEntry) -> Tube:
+    frames = np.array([box[0] for box in entry.boxes], np.int64)
+    return Tube(
+        id=entry.id,
+        label=entry.label,
+        score=1.0,
+        frame_indices=frames,
+        boxes_xyxy=np.array([box[1:] for box in entry.boxes], np.float32),
+        start_seconds=float(frames[0] / video.fps),
+        end_seconds=float((frames[-1] + 1) / video.fps),
+    )

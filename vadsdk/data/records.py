@@ -1,0 +1,116 @@
+"""What every data set format is read into.
+
+Legend: T frames asked for, H and W of the source frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadsdk.errors import DatasetError
+from vadsdk.structures import Tube
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class VideoRecord:
+    """One video of a data set and its annotation."""
+
+    name: str
+    """Unique in the data set."""
+    path: Path
+    """The video file."""
+    split: str
+    """Such as "train" or "test"."""
+    num_frames: int
+    """Frames of the record, as the annotation states them."""
+    width: int
+    """Of the upright source frame, in pixels."""
+    height: int
+    """Of the upright source frame, in pixels."""
+    fps: float
+    """Average frames a second."""
+    tubes: tuple[Tube, ...] = ()
+    """The actors doing a labelled action, in pixels of the source frame; empty if not `labelled`."""
+    labelled: bool = True
+    """False: nothing is known of the video."""
+    first_frame: int = 0
+    """Frame of the file at which the record begins: a long file may be several records."""
+
+    def __post_init__(self) -> None:
+        if self.tubes and not self.labelled:
+            raise ValueError(f"{self.name} is not labelled, so it cannot have tubes")
+
+
+class ActionDataset(Protocol):
+    """Videos with action tubes, whatever the layout on disk."""
+
+    @property
+    def name(self) -> str:
+        """Of the data set, as a user sees it."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """Name of the layout, as `open_dataset` takes it."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes; the position of a label is its class index."""
+        ...
+
+    @property
+    def records(self) -> tuple[VideoRecord, ...]:
+        """Every video, in a stable order."""
+        ...
+
+    def split(self, name: str) -> tuple[VideoRecord, ...]:
+        """Return the records of one split; a DatasetError lists the splits if there are none."""
+        ...
+
+    def actor_masks(
+        self, record: VideoRecord, frame_indices: Sequence[int] | NDArray[np.integer]
+    ) -> NDArray[np.bool_]:
+        """Return the union of the actors in each frame, (T, H, W).
+
+        Args:
+            record: a labelled record of this data set.
+            frame_indices: (T,) frames of the record.
+
+        Raises:
+            DatasetError: the mask file is missing or malformed.
+        """
+        ...
+
+
+def fill_boxes(
+    record: VideoRecord, frame_indices: Sequence[int] | NDArray[np.integer]
+) -> NDArray[np.bool_]:
+    """Return (T, H, W) masks in which every pixel that an actor's box touches is set."""
+    masks = np.zeros((len(frame_indices), record.height, record.width), np.bool_)
+    for tube in record.tubes:
+        box_at = dict(zip(tube.frame_indices.tolist(), tube.boxes_xyxy, strict=True))
+        for mask, frame in zip(masks, frame_indices, strict=True):
+            box = box_at.get(int(frame))
+            if box is not None:
+                x1, y1 = np.maximum(np.floor(box[:2]), 0).astype(int)
+                x2, y2 = np.ceil(box[2:]).astype(int)
+                mask[y1:y2, x1:x2] = True
+    return masks
+
+
+def records_of_split(dataset: ActionDataset, name: str) -> tuple[VideoRecord, ...]:
+    """Return the records of one split; a DatasetError lists the splits if there are none."""
+    chosen = tuple(record for record in dataset.records if record.split == name)
+    if not chosen:
+        splits = sorted({record.split for record in dataset.records})
+        raise DatasetError(
+            f"{dataset.name} has no split {name!r}; choose one of: {', '.join(splits)}"
+        )
+    return chosen
