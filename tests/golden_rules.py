@@ -1,6 +1,6 @@
-"""How the recorded reference numbers were generated and stored: inputs, weights, subsamples, comparison.
+"""How the recorded reference numbers were made and stored: inputs, weights, subsamples, comparison.
 
-The rules are those of the golden folder's own README. Every draw depends on the recorded integer `seed`
+The rules are those of the README in the golden folder. Every draw depends on the recorded `seed`
 and a tag, so a test takes the seed out of the file and runs unchanged on a folder with another one.
 Files are read with `numpy.load(path)`; the helpers take that mapping as `recorded`.
 """
@@ -66,7 +66,7 @@ def blobs(seed: int, tag: str, b: int = 2, jitter: str | None = None) -> NDArray
 
 
 def stride_of(count: int) -> int:
-    """The smallest prime that is at least ceil(count / 4096); 1 for a tensor that is stored whole."""
+    """The smallest prime that is at least ceil(count / 4096); 1 where a tensor is stored whole."""
     stride = -(-count // WHOLE_LIMIT)
     while stride > 1 and any(stride % d == 0 for d in range(2, int(stride**0.5) + 1)):
         stride += 1
@@ -93,7 +93,7 @@ def assert_recorded(
     rel: float | None = None,
     absolute: float | None = None,
 ) -> None:
-    """Compare `values`, the whole tensor, with the array `key`: its shape, its subsample, its stats.
+    """Compare `values`, the whole tensor, with the array `key`: shape, subsample and stats.
 
     Args:
         recorded: the opened npz.
