@@ -1,0 +1,7 @@
+"""Frames -> windows -> model -> linking -> results, frame by frame, and files of results."""
+
+from vadsdk.streaming.detect import detect_stream, detect_video
+from vadsdk.streaming.detector import StreamingDetector
+from vadsdk.streaming.jsonl import FramesWriter, TubesWriter
+
+__all__ = ["FramesWriter", "StreamingDetector", "TubesWriter", "detect_stream", "detect_video"]

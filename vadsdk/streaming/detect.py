@@ -1,0 +1,74 @@
+"""The loop over a source's frames: results one by one, or all of a video's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from vadsdk.linking import LinkingSpec
+from vadsdk.streaming.detector import MAX_PTS_GAP_SECONDS, StreamingDetector
+from vadsdk.structures import ClipModel, Detections, Frame, FrameResult, Tube, VideoResult
+
+
+def detect_stream(
+    model: ClipModel,
+    frames: Iterable[Frame],
+    *,
+    hop: int | None = None,
+    linking: LinkingSpec | None = None,
+    batch_size: int = 1,
+    max_pts_gap_seconds: float = MAX_PTS_GAP_SECONDS,
+) -> Iterator[FrameResult]:
+    """Yield the result of each frame as soon as it is final; arguments: `StreamingDetector`."""
+    detector = StreamingDetector(
+        model,
+        hop=hop,
+        linking=linking,
+        batch_size=batch_size,
+        max_pts_gap_seconds=max_pts_gap_seconds,
+    )
+    return _results(detector, frames)
+
+
+def detect_video(
+    model: ClipModel,
+    frames: Iterable[Frame],
+    *,
+    hop: int | None = None,
+    linking: LinkingSpec | None = None,
+    batch_size: int = 1,
+    keep_masks: bool = True,
+) -> VideoResult:
+    """Return the results of a whole video, which all stay in memory: for files, not for streams.
+
+    Args:
+        model: see `StreamingDetector`.
+        frames: the video's frames in order.
+        hop: see `StreamingDetector`.
+        linking: see `StreamingDetector`.
+        batch_size: see `StreamingDetector`.
+        keep_masks: masks take H * W bytes a detection; without them a long video fits.
+    """
+    results: list[FrameResult] = []
+    tubes: list[Tube] = []
+    for result in detect_stream(model, frames, hop=hop, linking=linking, batch_size=batch_size):
+        tubes += [event.tube for event in result.events if event.tube is not None]
+        results.append(result if keep_masks else without_masks(result))
+    tubes.sort(key=lambda tube: -tube.score)
+    return VideoResult(frames=results, tubes=tubes, labels=model.spec.labels)
+
+
+def without_masks(result: FrameResult) -> FrameResult:
+    """Return the same result with boxes only."""
+    detections = Detections(
+        boxes_xyxy=result.detections.boxes_xyxy,
+        class_scores=result.detections.class_scores,
+        track_ids=result.detections.track_ids,
+    )
+    return replace(result, detections=detections)
+
+
+def _results(detector: StreamingDetector, frames: Iterable[Frame]) -> Iterator[FrameResult]:
+    for frame in frames:
+        yield from detector.push(frame)
+    yield from detector.flush()

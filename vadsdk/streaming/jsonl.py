@@ -1,0 +1,146 @@
+"""Results as files: `frames.jsonl`, a line a frame, and `tubes.json`, an entry a tube.
+
+Both are written as results come, so that an endless stream takes no memory, under a temporary name
+that becomes the real one when the writer closes; after an error nothing is left. Who ends a live
+stream by Ctrl-C and wants the files catches it inside the `with`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from vadsdk.errors import VideoError
+from vadsdk.structures import FrameResult, Tube
+from vadsdk.structures.detections import Detections
+
+
+class _AtomicTextFile:
+    """A text file that appears under its name whole, or not at all."""
+
+    _HEAD = ""
+    _TAIL = ""
+
+    def __init__(self, path: Path) -> None:
+        self._path = Path(path)
+        self._temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._temporary.open("w", encoding="utf-8")
+        except OSError as error:
+            raise self._cannot_write(error) from None
+        self._put(self._HEAD)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._discard()
+
+    def close(self) -> None:
+        """Finish the file and give it its name; once."""
+        if self._file.closed:
+            return
+        try:
+            self._file.write(self._TAIL)
+            self._file.close()
+            self._temporary.replace(self._path)
+        except OSError as error:
+            self._discard()
+            raise self._cannot_write(error) from None
+
+    def _put(self, text: str) -> None:
+        try:
+            self._file.write(text)
+        except OSError as error:
+            self._discard()
+            raise self._cannot_write(error) from None
+
+    def _discard(self) -> None:
+        try:
+            self._file.close()
+        except OSError:
+            pass  # what could not be written is not wanted
+        self._temporary.unlink(missing_ok=True)
+
+    def _cannot_write(self, error: OSError) -> VideoError:
+        reason = error.strerror or error
+        return VideoError(
+            f"cannot write {self._path}: {reason}; choose another folder or free some space"
+        )
+
+
+class FramesWriter(_AtomicTextFile):
+    """Writes `frames.jsonl`: one JSON object a line, one line a frame."""
+
+    def write(self, result: FrameResult) -> None:
+        """Append the line of one frame."""
+        self._put(json.dumps(frame_to_json(result)) + "\n")
+
+
+class TubesWriter(_AtomicTextFile):
+    """Writes `tubes.json`: a JSON list of the finished tubes, in the order in which they ended."""
+
+    _HEAD = "["
+    _TAIL = "\n]\n"
+
+    def __init__(self, path: Path) -> None:
+        self._separator = "\n"
+        super().__init__(path)
+
+    def write(self, result: FrameResult) -> None:
+        """Append the tubes that ended with this frame."""
+        for event in result.events:
+            if event.tube is not None:
+                self.write_tube(event.tube)
+
+    def write_tube(self, tube: Tube) -> None:
+        """Append one tube."""
+        self._put(self._separator + json.dumps(tube.to_json()))
+        self._separator = ",\n"
+
+
+def frame_to_json(result: FrameResult) -> dict[str, object]:
+    """Return a frame's line of `frames.jsonl`; boxes are rounded to 0.01 pixel."""
+    return {
+        "frame": result.index,
+        "pts_seconds": round(result.pts_seconds, 6),
+        "detections": [
+            _detection_to_json(result.detections, row, result.labels)
+            for row in range(len(result.detections))
+        ],
+    }
+
+
+def mask_to_rle(mask: NDArray[np.bool_]) -> dict[str, object]:
+    """Return a (H, W) mask as COCO's compressed run-length code, its counts as text."""
+    encoded = coco_mask.encode(np.asfortranarray(mask.view(np.uint8)))
+    return {"size": [int(side) for side in mask.shape], "counts": encoded["counts"].decode("ascii")}
+
+
+def _detection_to_json(
+    detections: Detections, row: int, labels: tuple[str, ...]
+) -> dict[str, object]:
+    masks = detections.masks
+    return {
+        "track_id": int(detections.track_ids[row]),
+        "label": labels[int(detections.labels[row])],
+        "score": round(float(detections.scores[row]), 6),
+        "box_xyxy": np.round(detections.boxes_xyxy[row].astype(float), 2).tolist(),
+        "mask": None if masks is None else mask_to_rle(masks[row]),
+    }
