@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -79,9 +80,7 @@ def test_width_narrows_every_layer_to_a_multiple_of_eight() -> None:
 
 
 def test_time_collapses_and_space_stays_with_the_strides_of_paper_one() -> None:
-    config = I3DConfig(
-        **{**{f: getattr(PAPER1_I3D, f) for f in PAPER1_I3D.__slots__}, "width": 0.125}
-    )
+    config = dataclasses.replace(PAPER1_I3D, width=0.125)
     network = I3D(config).eval()
     first, middle, last = network.features(
         torch.zeros(1, 3, 8, 32, 48), ["Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_4f"]
