@@ -89,13 +89,13 @@ def open_dataset(
     _require_folder(root)
     if not FORMATS[name].recognise(root):
         raise DatasetError(
-            f"{root} is not in the format {name!r}, which has {FORMATS[name].expected} in that folder"
+            f"{root} is not in the format {name!r}, which has {FORMATS[name].expected} in it"
         )
     return FORMATS[name].open(root, split_index, progress)
 
 
 def find_format(root: Path) -> str:
-    """Return the name of the layout that a folder plainly has; a DatasetError says what was sought."""
+    """Return the name of the layout that a folder plainly has, else raise a DatasetError."""
     _require_folder(root)
     for name, candidate in FORMATS.items():
         if candidate.recognise(root):

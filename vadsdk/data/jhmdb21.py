@@ -5,8 +5,8 @@
       puppet_mask/<class>/<clip>/puppet_mask.mat     part_mask (H, W, T), 0 or 1
       splits/<class>_test_split<1-3>.txt             "<clip>.avi 1" train, "<clip>.avi 2" test
 
-One actor a clip. Its box in a frame is the tight box of its mask; a frame with an empty mask has none.
-Boxes of all clips take some seconds to compute, so they are kept in the user's cache folder.
+One actor a clip. Its box in a frame is the tight box of its mask; a frame with an empty mask has
+none. The boxes take some seconds to compute, so they are kept in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Jhmdb21Dataset:
     Args:
         root: holds `ReCompress_Videos`, `puppet_mask` and `splits`.
         split_index: which of the three official splits, 1 to 3.
-        progress: called with the clips done and their number while masks are read for the first time.
+        progress: called with done and total while masks are read for the first time.
 
     Raises:
         DatasetError: a split or mask file is missing or malformed.

@@ -67,7 +67,7 @@ def tight_boxes(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return the tight box of each of (F, H, W) masks, (F, 4); zeros for an empty mask."""
     boxes = np.zeros((len(masks), 4), np.float32)
     for axis, (low, high) in ((1, (0, 2)), (2, (1, 3))):  # columns give x, rows give y
-        occupied = masks.any(axis=axis)  # (F, W) or (F, H)
+        occupied = np.asarray(masks.any(axis=axis))  # (F, W) or (F, H)
         boxes[:, low] = occupied.argmax(axis=1)
         boxes[:, high] = occupied.shape[1] - occupied[:, ::-1].argmax(axis=1)
     boxes[~masks.any(axis=(1, 2))] = 0
@@ -77,7 +77,7 @@ def tight_boxes(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
 def read_all_boxes(
     root: Path, clips: Sequence[str], progress: Callable[[int, int], None] | None = None
 ) -> dict[str, ClipBoxes]:
-    """Return the boxes of all clips, from the cache where the mask files are those it was made of."""
+    """Return the boxes of all clips, from the cache where the mask files are unchanged."""
     cache_path = _cache_path(root)
     stamps = {clip: _stamp(_mask_path(root, clip)) for clip in clips}
     known = _read_cache(cache_path)
@@ -138,9 +138,7 @@ def _read_cache(path: Path) -> dict[str, tuple[tuple[int, int], ClipBoxes]]:
             for name, stamp, shape, part in zip(names, stamps, shapes, parts, strict=True)
         }
     except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
-        LOGGER.warning(
-            "ignoring the unreadable cache %s (%s); the boxes are made anew", path, error
-        )
+        LOGGER.warning("the cache %s is unreadable (%s); the boxes are made anew", path, error)
         return {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,8 @@ def read_masks(
     return masks
 
 
-def _records(document: DatasetFile, root: Path) -> tuple[VideoRecord, ...]:
+def bare_records(document: DatasetFile, root: Path) -> tuple[VideoRecord, ...]:
+    """Return the videos of a document without their tubes, which need not be valid."""
     return tuple(
         VideoRecord(
             name=video.path,
@@ -92,10 +94,16 @@ def _records(document: DatasetFile, root: Path) -> tuple[VideoRecord, ...]:
             width=video.width,
             height=video.height,
             fps=video.fps,
-            tubes=tuple(_tube(entry, video) for entry in video.tubes),
             labelled=video.labelled,
         )
         for video in document.videos
+    )
+
+
+def _records(document: DatasetFile, root: Path) -> tuple[VideoRecord, ...]:
+    return tuple(
+        replace(record, tubes=tuple(_tube(entry, video) for entry in video.tubes))
+        for record, video in zip(bare_records(document, root), document.videos, strict=True)
     )
 
 

@@ -93,17 +93,13 @@ def _tubes_problems(
     problems = []
     extent = VideoExtent(num_frames=video.num_frames, width=video.width, height=video.height)
     if video.tubes and not video.labelled:
-        message = (
-            f"{video.path} has tubes but `labelled` is false; set it to true or drop the tubes"
-        )
+        message = f"{video.path} has tubes, but `labelled` is false; set it true or drop the tubes"
         problems.append(Problem(file, f"{field}.tubes", message))
     ids = Counter(tube.id for tube in video.tubes)
     for index, tube in enumerate(video.tubes):
         place = f"{field}.tubes[{index}]"
         if ids[tube.id] > 1:
-            message = (
-                f"the id {tube.id} comes {ids[tube.id]} times in {video.path}; number the tubes"
-            )
+            message = f"{video.path} has {ids[tube.id]} tubes with the id {tube.id}; number them"
             problems.append(Problem(file, f"{place}.id", message))
         problems += label_problems(file, place, tube.label, labels)
         frames = np.array([box[0] for box in tube.boxes], np.int64)

@@ -15,7 +15,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 DATASET_FILE = "dataset.json"
-FORMAT_VERSION = 1
 
 Frame = Annotated[int, Field(ge=0, lt=2**31)]
 FrameBox = tuple[Frame, float, float, float, float]
@@ -58,7 +57,7 @@ class DatasetFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     format: Literal["vadsdk"] = "vadsdk"
-    version: Literal[1] = FORMAT_VERSION
+    version: Literal[1] = 1
     labels: Annotated[list[str], Field(min_length=1)]
     videos: Annotated[list[VideoEntry], Field(min_length=1)]
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from vadsdk.errors import DatasetError
 
+DEFAULT_CLIP_FRAMES = 16
+"""Source frames that a clip of the standard models spans: 8 frames, stride 2."""
 OUTSIDE_TOLERANCE = 1.0
 """Pixels that a box may reach over the edge: tools that count pixels from 1 are off by one."""
 
@@ -89,7 +91,7 @@ def tube_problems(
     width, height, slack = extent.width, extent.height, OUTSIDE_TOLERANCE
     with np.errstate(invalid="ignore", over="ignore"):
         x1, y1, x2, y2 = corners = boxes_xyxy.astype(np.float32).T  # as a Tube stores them
-        finite = np.isfinite(corners).all(axis=0)
+        finite: NDArray[np.bool_] = np.isfinite(corners).all(axis=0)
         empty = finite & ((x2 <= x1) | (y2 <= y1))
         outside = finite & (
             (x1 < -slack) | (y1 < -slack) | (x2 > width + slack) | (y2 > height + slack)

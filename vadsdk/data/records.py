@@ -36,7 +36,7 @@ class VideoRecord:
     fps: float
     """Average frames a second."""
     tubes: tuple[Tube, ...] = ()
-    """The actors doing a labelled action, in pixels of the source frame; empty if not `labelled`."""
+    """The actors doing an action, in pixels of the source frame; empty if not `labelled`."""
     labelled: bool = True
     """False: nothing is known of the video."""
     first_frame: int = 0

@@ -1,7 +1,7 @@
 """Which videos are labelled: a choice for each class, the same whenever and wherever it is made.
 
-A video's place in the queue of its class is a hash of seed and name. So the choice does not depend on
-the order of the records, and a larger fraction contains every smaller one of the same seed.
+A video's place in the queue of its class is a hash of seed and name. So the choice does not depend
+on the order of the records, and a larger fraction contains every smaller one of the same seed.
 """
 
 from __future__ import annotations
@@ -115,6 +115,11 @@ def read_split(path: Path) -> LabelledSplit:
     raise_if_fatal(problems, path.parent)
     assert split is not None  # else there was a fatal problem
     return split
+
+
+def split_file_name(fraction: float, seed: int) -> str:
+    """Return the name under which a choice is kept beside its data set."""
+    return f"labelled_{fraction * 100:g}_seed{seed}.json"
 
 
 class _PartlyLabelled:

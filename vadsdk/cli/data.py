@@ -1,0 +1,166 @@
+"""`vadsdk data`: make, check, split and describe data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from vadsdk.data.problems import DEFAULT_CLIP_FRAMES
+
+app = typer.Typer(
+    name="data", help="Make, check, split and describe data sets.", no_args_is_help=True
+)
+
+Root = Annotated[Path, typer.Argument(help="Folder of the data set.", show_default=False)]
+Format = Annotated[
+    str | None, typer.Option("--format", help="vadsdk or jhmdb21; found out if not given.")
+]
+SplitIndex = Annotated[
+    int | None, typer.Option("--split-index", help="Official split of JHMDB-21: 1, 2 or 3.")
+]
+MAX_PROBLEMS_SHOWN = 50
+
+
+@app.command()
+def toy(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.", show_default=False)],
+    num_clips: Annotated[int, typer.Option("--num-clips", min=1, help="Videos to make.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another one, other videos.")] = 0,
+) -> None:
+    """Make toy footage: articulated figures doing labelled actions, with exact masks and tubes."""
+    from vadsdk.data.toy import generate_toy_dataset
+
+    with _progress("making videos") as progress:
+        generate_toy_dataset(out, num_clips=num_clips, seed=seed, progress=progress)
+    console = Console()
+    console.print(f"{num_clips} videos are in {out}", soft_wrap=True, markup=False)
+    console.print(f"Look at them with: vadsdk data stats {out}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def check(
+    root: Root,
+    format: Format = None,
+    clip_frames: Annotated[
+        int, typer.Option("--clip-frames", min=1, help="Report videos with fewer frames.")
+    ] = DEFAULT_CLIP_FRAMES,
+) -> None:
+    """Read all annotation, decode all videos, and list what is wrong (exit status 1)."""
+    from vadsdk.data.check import check_dataset
+
+    with _progress("checking videos") as progress:
+        report = check_dataset(root, format=format, clip_frames=clip_frames, progress=progress)
+    console = Console()
+    if report.problems:
+        table = Table("file", "field", "problem", show_lines=True)
+        for problem in report.problems[:MAX_PROBLEMS_SHOWN]:
+            message = problem.message if problem.fatal else f"note: {problem.message}"
+            cells = (_relative(problem.file, root), problem.field, message)
+            table.add_row(*map(Text, cells))  # Text: no markup in what a file says
+        console.print(table)
+        hidden = len(report.problems) - MAX_PROBLEMS_SHOWN
+        if hidden > 0:
+            console.print(f"... and {hidden} more")
+    num_notes = len(report.problems) - report.num_fatal
+    console.print(
+        f"{root} ({report.format}): {report.num_videos} videos, {report.num_fatal} problems, "
+        f"{num_notes} notes",
+        soft_wrap=True,
+        markup=False,
+    )
+    if report.num_fatal:
+        raise typer.Exit(1)
+
+
+@app.command()
+def split(
+    root: Root,
+    labelled: Annotated[
+        float,
+        typer.Option("--labelled", help="Share of each class, in (0, 1].", show_default=False),
+    ],
+    seed: Annotated[int, typer.Option("--seed", help="Another one, another choice.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; beside the data if not given.")
+    ] = None,
+    format: Format = None,
+    split_index: SplitIndex = None,
+) -> None:
+    """Choose the training videos whose labels may be used: a share of each class, at least one."""
+    from vadsdk.data.dataset import open_dataset
+    from vadsdk.data.splits import (
+        LEARNED_SPLIT,
+        LabelledSplit,
+        choose_labelled,
+        split_file_name,
+        write_split,
+    )
+
+    with _progress("reading annotation") as progress:
+        dataset = open_dataset(root, format=format, split_index=split_index, progress=progress)
+    records = dataset.split(LEARNED_SPLIT)
+    chosen = choose_labelled(records, labelled, seed)
+    path = out or root / split_file_name(labelled, seed)
+    write_split(path, LabelledSplit(fraction=labelled, seed=seed, labelled=sorted(chosen)))
+    Console().print(
+        f"{len(chosen)} of {len(records)} training videos are labelled; written to {path}",
+        soft_wrap=True,
+        markup=False,
+    )
+
+
+@app.command()
+def stats(
+    root: Root,
+    format: Format = None,
+    split_index: SplitIndex = None,
+    picture: Annotated[
+        bool, typer.Option("--picture/--no-picture", help="Draw charts and a contact sheet.")
+    ] = True,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The picture; DATA/stats.png if not given.")
+    ] = None,
+) -> None:
+    """Describe a data set: class balance, lengths and sizes, and a picture with examples."""
+    from vadsdk.data.dataset import open_dataset
+    from vadsdk.data.stats import class_table, describe, split_table
+    from vadsdk.data.stats_picture import save_picture
+
+    with _progress("reading annotation") as progress:
+        dataset = open_dataset(root, format=format, split_index=split_index, progress=progress)
+    described = describe(dataset)
+    console = Console()
+    console.print(split_table(described))
+    console.print(class_table(described))
+    if picture:
+        path = out or root / "stats.png"
+        save_picture(dataset, described, path)
+        console.print(f"picture: {path}", soft_wrap=True, markup=False)
+
+
+@contextmanager
+def _progress(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on the terminal's error stream while work calls back with done and total."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _relative(file: str, root: Path) -> str:
+    """Shorten a path inside the data set; the table is narrow."""
+    path = Path(file)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else file

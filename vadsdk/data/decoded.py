@@ -1,0 +1,164 @@
+"""Videos decoded once, small, and kept in memory for as long as they fit.
+
+Legend: F frames of a video, h and w of the stored frame.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vadsdk.data.footage import read_record
+from vadsdk.data.records import ActionDataset, VideoRecord
+from vadsdk.errors import DatasetError, VideoError
+
+DEFAULT_STORE_SIZE = (128, 128)
+DEFAULT_BYTE_BUDGET = 2 << 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class StoredVideo:
+    """One decoded video."""
+
+    frames: NDArray[np.uint8]
+    """(F, h, w, 3) RGB, stretched to the store size."""
+    masks: NDArray[np.uint8] | None
+    """(F, h, w), 1 where an actor covers at least half of the pixel; None if not labelled."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the arrays take."""
+        return self.frames.nbytes + (0 if self.masks is None else self.masks.nbytes)
+
+
+class DecodedVideos:
+    """The videos that a training run reads, decoded, resized and cached.
+
+    Making it decodes every video once. A video that cannot be used is left out and listed in
+    `skipped`. What exceeds the byte budget is dropped, least recently used first, and decoded again
+    when asked for. Safe to read from several threads.
+
+    Args:
+        dataset: gives the masks of its labelled records.
+        records: to decode: records of `dataset`, and unlabelled ones from anywhere.
+        store_size: h and w.
+        byte_budget: memory for decoded videos.
+        num_workers: threads that decode.
+        progress: called with the videos done and their number.
+
+    Raises:
+        DatasetError: two records have one name, or no video is usable.
+    """
+
+    def __init__(
+        self,
+        dataset: ActionDataset,
+        records: Sequence[VideoRecord],
+        *,
+        store_size: tuple[int, int] = DEFAULT_STORE_SIZE,
+        byte_budget: int = DEFAULT_BYTE_BUDGET,
+        num_workers: int = 2,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        repeated = [name for name, count in Counter(r.name for r in records).items() if count > 1]
+        if repeated:
+            raise DatasetError(
+                f"two videos are called {repeated[0]!r}; is one folder given twice? Remove one"
+            )
+        self._dataset = dataset
+        self._store_size = store_size
+        self._byte_budget = byte_budget
+        self._stored: OrderedDict[str, StoredVideo] = OrderedDict()
+        self._num_bytes = 0
+        self._lock = threading.Lock()
+        self._by_name = {record.name: record for record in records}
+        self.num_frames: dict[str, int] = {}
+        """Frames that each usable video decodes to."""
+        self.skipped: tuple[tuple[str, str], ...] = self._decode_all(records, num_workers, progress)
+        """Name and reason of each video that is left out."""
+        self.records = tuple(record for record in records if record.name in self.num_frames)
+        """The usable ones, in the order given."""
+        if not self.records:
+            reason = f"; the first of {len(self.skipped)}: {self.skipped[0][1]}" if records else ""
+            raise DatasetError(
+                f"no video of {dataset.name} can be used{reason}. "
+                "Check the data with: vadsdk data check"
+            )
+
+    def video(self, name: str) -> StoredVideo:
+        """Return a usable video, decoded again if it was dropped; do not write to its arrays."""
+        with self._lock:
+            if name in self._stored:
+                self._stored.move_to_end(name)
+                return self._stored[name]
+        return self._load(self._by_name[name])
+
+    def _decode_all(
+        self,
+        records: Sequence[VideoRecord],
+        num_workers: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> tuple[tuple[str, str], ...]:
+        """Decode every record; return name and reason of those that failed."""
+        skipped = []
+        pool = ThreadPoolExecutor(num_workers, thread_name_prefix="decode")
+        try:
+            for done, (record, reason) in enumerate(
+                zip(records, pool.map(self._try_to_load, records), strict=True), start=1
+            ):
+                if reason is not None:
+                    skipped.append((record.name, reason))
+                if progress:
+                    progress(done, len(records))
+        finally:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C must not wait for the whole data set
+        return tuple(skipped)
+
+    def _try_to_load(self, record: VideoRecord) -> str | None:
+        try:
+            video = self._load(record)
+        except (VideoError, DatasetError) as error:
+            return str(error)
+        self.num_frames[record.name] = len(video.frames)
+        return None
+
+    def _load(self, record: VideoRecord) -> StoredVideo:
+        frames = read_record(record, self._store_size)
+        if record.labelled and len(frames) != record.num_frames:
+            raise DatasetError(
+                f"{record.path} has {len(frames)} frames, its annotation is for "
+                f"{record.num_frames}; replace the video or annotate it again"
+            )
+        masks = None
+        if record.labelled:
+            full_size = self._dataset.actor_masks(record, np.arange(len(frames)))
+            masks = shrink_masks(full_size, self._store_size)
+        video = StoredVideo(frames=frames, masks=masks)
+        self._keep(record.name, video)
+        return video
+
+    def _keep(self, name: str, video: StoredVideo) -> None:
+        with self._lock:
+            previous = self._stored.pop(name, None)
+            self._num_bytes += video.nbytes - (previous.nbytes if previous else 0)
+            self._stored[name] = video
+            while self._num_bytes > self._byte_budget and self._stored:
+                _, dropped = self._stored.popitem(last=False)
+                self._num_bytes -= dropped.nbytes
+
+
+def shrink_masks(masks: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize (F, H, W) masks to (F, h, w): 1 where at least half of the area is covered."""
+    height, width = size
+    small = np.empty((len(masks), height, width), np.uint8)
+    for target, mask in zip(small, masks, strict=True):
+        covered = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+        target[:] = covered >= 0.5
+    return small

@@ -1,0 +1,66 @@
+"""Make the next batches while the current one is learned from."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from itertools import count
+from queue import Full, Queue
+from typing import Protocol
+
+from vadsdk.data.batches import ClipBatch
+
+QUEUE_LENGTH = 2
+_POLL_SECONDS = 0.05
+
+
+class BatchSource(Protocol):
+    """Whatever gives the batch of a step, such as a `ClipSampler`."""
+
+    def batch(self, step: int) -> ClipBatch:
+        """Return the batch of a step."""
+        ...
+
+
+def prefetch(source: BatchSource, start: int, stop: int | None = None) -> Iterator[ClipBatch]:
+    """Yield the batches of the steps start, start + 1, ..., stop - 1, made ahead in one thread.
+
+    An error of the thread is raised here, in its turn. Closing the generator ends the thread.
+
+    Args:
+        source: makes the batches; only the thread calls it.
+        start: the first step.
+        stop: one past the last step; None never ends.
+    """
+    ready: Queue[ClipBatch | Exception | None] = Queue(QUEUE_LENGTH)
+    closed = threading.Event()
+
+    def hand_over(item: ClipBatch | Exception | None) -> bool:
+        while not closed.is_set():
+            try:
+                ready.put(item, timeout=_POLL_SECONDS)
+            except Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for step in count(start) if stop is None else range(start, stop):
+                if not hand_over(source.batch(step)):
+                    return
+        except Exception as error:
+            hand_over(error)
+        else:
+            hand_over(None)
+
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        closed.set()
+        thread.join()

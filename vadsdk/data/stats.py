@@ -1,0 +1,157 @@
+"""What a data set consists of: class balance, lengths and sizes of tubes.
+
+Legend: N tubes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.markup import escape
+from rich.table import Table
+
+from vadsdk.data.records import ActionDataset, VideoRecord
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SplitStats:
+    """One split."""
+
+    name: str
+    """Such as "train"."""
+    num_videos: int
+    """Videos in it."""
+    num_labelled: int
+    """Of these, videos whose annotation is known."""
+    num_frames: int
+    """Frames of all videos."""
+    seconds: float
+    """Duration of all videos."""
+    num_tubes: int
+    """Annotated actions."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ClassStats:
+    """One class over all splits."""
+
+    label: str
+    """Name of the action."""
+    num_videos: dict[str, int]
+    """For each split, the videos that show it."""
+    num_tubes: dict[str, int]
+    """For each split, its tubes."""
+    lengths: NDArray[np.int64]
+    """(N,) frames from the first to the last of each tube."""
+    box_areas: NDArray[np.float64]
+    """(N,) mean box area of each tube, as a share of its frame."""
+    box_sizes: NDArray[np.float64]
+    """(N, 2) mean box width and height of each tube, in pixels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DatasetStats:
+    """A data set in numbers."""
+
+    name: str
+    """Of the data set."""
+    splits: tuple[SplitStats, ...]
+    """In alphabetical order."""
+    classes: tuple[ClassStats, ...]
+    """In the order of the labels."""
+
+
+def describe(dataset: ActionDataset) -> DatasetStats:
+    """Count and measure a data set's annotation; no video is opened."""
+    names = sorted({record.split for record in dataset.records})
+    return DatasetStats(
+        name=dataset.name,
+        splits=tuple(_split_stats(name, dataset.split(name)) for name in names),
+        classes=tuple(_class_stats(label, dataset.records, names) for label in dataset.labels),
+    )
+
+
+def split_table(stats: DatasetStats) -> Table:
+    """Return the splits as a table for the terminal."""
+    table = Table(title=escape(f"{stats.name}: splits"), title_justify="left")
+    table.add_column("split")
+    for heading in ("videos", "labelled", "frames", "minutes", "actions"):
+        table.add_column(heading, justify="right")
+    for split in stats.splits:
+        table.add_row(
+            escape(split.name),
+            str(split.num_videos),
+            str(split.num_labelled),
+            str(split.num_frames),
+            f"{split.seconds / 60:.1f}",
+            str(split.num_tubes),
+        )
+    return table
+
+
+def class_table(stats: DatasetStats) -> Table:
+    """Return the classes as a table for the terminal."""
+    table = Table(title=escape(f"{stats.name}: classes"), title_justify="left")
+    table.add_column("class")
+    for split in stats.splits:
+        table.add_column(escape(f"{split.name}\nvideos"), justify="right")
+        table.add_column(escape(f"{split.name}\nactions"), justify="right")
+    table.add_column("frames an action\nmin / median / max", justify="right")
+    table.add_column("box, pixels\nmedian", justify="right")
+    table.add_column("box, % of frame\nmedian", justify="right")
+    for row in stats.classes:
+        counts = [
+            str(count[split.name])
+            for split in stats.splits
+            for count in (row.num_videos, row.num_tubes)
+        ]
+        table.add_row(escape(row.label), *counts, *_measures(row))
+    return table
+
+
+def _measures(row: ClassStats) -> tuple[str, str, str]:
+    if not len(row.lengths):
+        return "-", "-", "-"
+    width, height = np.median(row.box_sizes, axis=0)
+    return (
+        f"{row.lengths.min()} / {np.median(row.lengths):.0f} / {row.lengths.max()}",
+        f"{width:.0f} x {height:.0f}",
+        f"{100 * np.median(row.box_areas):.1f}",
+    )
+
+
+def _split_stats(name: str, records: Sequence[VideoRecord]) -> SplitStats:
+    return SplitStats(
+        name=name,
+        num_videos=len(records),
+        num_labelled=sum(record.labelled for record in records),
+        num_frames=sum(record.num_frames for record in records),
+        seconds=sum(record.num_frames / record.fps for record in records),
+        num_tubes=sum(len(record.tubes) for record in records),
+    )
+
+
+def _class_stats(label: str, records: Sequence[VideoRecord], splits: Sequence[str]) -> ClassStats:
+    found = [(record, tube) for record in records for tube in record.tubes if tube.label == label]
+    sizes = np.array(
+        [(tube.boxes_xyxy[:, 2:] - tube.boxes_xyxy[:, :2]).mean(axis=0) for _, tube in found]
+    ).reshape(-1, 2)
+    areas = [
+        float(np.prod(tube.boxes_xyxy[:, 2:] - tube.boxes_xyxy[:, :2], axis=1).mean())
+        / (record.width * record.height)
+        for record, tube in found
+    ]
+    return ClassStats(
+        label=label,
+        num_videos={
+            split: len({record.name for record, _ in found if record.split == split})
+            for split in splits
+        },
+        num_tubes={split: sum(record.split == split for record, _ in found) for split in splits},
+        lengths=np.array([tube.end_frame - tube.start_frame for _, tube in found], np.int64),
+        box_areas=np.array(areas, np.float64),
+        box_sizes=sizes.astype(np.float64),
+    )

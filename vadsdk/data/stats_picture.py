@@ -1,0 +1,120 @@
+"""A data set at a glance: charts and one example of each class, as a picture."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vadsdk import video
+from vadsdk.data.atomic import complete_or_absent
+from vadsdk.data.records import ActionDataset, VideoRecord
+from vadsdk.data.stats import DatasetStats
+from vadsdk.errors import ConfigError, VideoError
+from vadsdk.structures import Tube
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAX_EXAMPLES = 24
+"""Classes on the contact sheet."""
+COLUMNS = 6
+OUTLINE_RGB = (255, 210, 0)
+MASK_RGB = np.array((255, 60, 60), np.float32)
+
+
+def save_picture(dataset: ActionDataset, stats: DatasetStats, path: Path) -> None:
+    """Draw class balance, tube lengths, box sizes and a contact sheet to an image file.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+        DatasetError: the file cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigError(
+            'the picture needs matplotlib; install it with: pip install "vadsdk[train]"'
+        ) from error
+    examples = _examples(dataset)
+    num_rows = math.ceil(len(examples) / COLUMNS)
+    bars_height = max(3.5, 0.22 * len(stats.classes) + 1)
+    figure = Figure(figsize=(15, bars_height + 2.2 * num_rows), layout="constrained")
+    figure.suptitle(stats.name)
+    ratios = (bars_height, max(2.2 * num_rows, 0.1))
+    charts, sheet = figure.subfigures(2, 1, squeeze=False, height_ratios=ratios)[:, 0]
+    _draw_charts(charts.subplots(1, 3), stats)
+    if examples:
+        cells = sheet.subplots(num_rows, COLUMNS, squeeze=False).flat
+        for cell in cells:
+            cell.axis("off")
+        for cell, (label, image) in zip(sheet.axes, examples, strict=False):
+            cell.imshow(image)
+            cell.set_title(label, fontsize=9)
+    with complete_or_absent(path) as temporary:
+        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=90)
+
+
+def _draw_charts(axes: NDArray[np.object_], stats: DatasetStats) -> None:
+    balance, lengths, sizes = axes
+    labels = [row.label for row in stats.classes]
+    left = np.zeros(len(labels))
+    for split in stats.splits:
+        counts = np.array([row.num_tubes[split.name] for row in stats.classes])
+        balance.barh(labels, counts, left=left, label=split.name)
+        left = left + counts
+    balance.invert_yaxis()
+    balance.set(title="actions of each class", xlabel="actions")
+    balance.legend()
+    _draw_lengths(lengths, stats)
+    for row in stats.classes:
+        sizes.scatter(*row.box_sizes.T, s=6, alpha=0.6)
+    sizes.set(title="boxes, mean over each action", xlabel="width, pixels", ylabel="height, pixels")
+
+
+def _draw_lengths(axes: Axes, stats: DatasetStats) -> None:
+    lengths = np.concatenate([row.lengths for row in stats.classes])
+    axes.hist(lengths, bins=30)
+    axes.set(title="length of the actions", xlabel="frames", ylabel="actions")
+
+
+def _examples(dataset: ActionDataset) -> list[tuple[str, NDArray[np.uint8]]]:
+    """Return label and picture of an example of each class that has a readable one."""
+    examples = []
+    for label in dataset.labels[:MAX_EXAMPLES]:
+        for record, tube in _tubes_of(dataset, label):
+            image = _example(dataset, record, tube)
+            if image is not None:
+                examples.append((label, image))
+                break
+    return examples
+
+
+def _tubes_of(dataset: ActionDataset, label: str) -> list[tuple[VideoRecord, Tube]]:
+    """Return the first tubes of a class: a few, for broken files cost time."""
+    found = [(r, tube) for r in dataset.records for tube in r.tubes if tube.label == label]
+    return found[:3]
+
+
+def _example(dataset: ActionDataset, record: VideoRecord, tube: Tube) -> NDArray[np.uint8] | None:
+    """Return the middle frame of a tube with its mask and box, or None if it is not readable."""
+    position = len(tube) // 2
+    index = int(tube.frame_indices[position])
+    try:
+        frames = video.open_source(record.path)
+        image = next((frame.image for frame in frames if frame.index == index), None)
+    except VideoError:
+        return None
+    if image is None:
+        return None
+    mask = dataset.actor_masks(record, [index])[0]
+    image = image.copy()
+    if mask.shape == image.shape[:2]:
+        image[mask] = (0.6 * image[mask] + 0.4 * MASK_RGB).astype(np.uint8)
+    x1, y1, x2, y2 = np.round(tube.boxes_xyxy[position]).astype(int).tolist()
+    cv2.rectangle(image, (x1, y1), (x2 - 1, y2 - 1), OUTLINE_RGB, 2)
+    return image
