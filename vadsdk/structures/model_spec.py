@@ -9,6 +9,8 @@ from typing import Literal, get_args
 ModelKind = Literal["mask", "box", "recognition"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
+SPEC_KEY = "vadsdk.model_spec"
+"""Name of the spec's JSON in the metadata of safetensors and ONNX files."""
 SPEC_VERSION = 1
 """Raised when a field changes its meaning; a newer file is refused."""
 
@@ -101,10 +103,10 @@ class ModelSpec:
         unknown = set(values) - {entry.name for entry in fields(ModelSpec)}
         if unknown:
             raise ValueError(f"model spec with unknown fields {sorted(unknown)}")
-        for name in ("labels", "pixel_mean", "pixel_std"):
-            values[name] = tuple(values.get(name, ()))
-        values["provenance"] = tuple((str(k), str(v)) for k, v in values.get("provenance", ()))
         try:
+            for name in ("labels", "pixel_mean", "pixel_std"):
+                values[name] = tuple(values.get(name, ()))
+            values["provenance"] = tuple((str(k), str(v)) for k, v in values.get("provenance", ()))
             return ModelSpec(decoding=decoding, **values)
         except TypeError as error:
             raise ValueError(f"not a vadsdk model spec: {error}") from None

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from tiny_network import SPEC, TinyNetwork
+from torch import Tensor
+
+from vadsdk.errors import ConfigError, ExportError
+from vadsdk.export import ExportReport, export_onnx
+from vadsdk.export.parity import Tolerance, check_parity
+from vadsdk.export.parity_clips import smooth_noise_clips
+from vadsdk.runtime import load_model
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> ExportReport:
+    path = tmp_path_factory.mktemp("export") / "tiny.onnx"
+    return export_onnx(TinyNetwork(), SPEC, path)
+
+
+def test_parity_is_measured_on_detections_of_every_batch(exported: ExportReport) -> None:
+    assert exported.parity.max_abs_error < 1e-5
+    assert exported.parity.num_clips == 4
+    assert exported.parity.num_detections >= 2 * 4  # each clip is seen alone and in the batch
+    assert exported.parity.unmatched_detections == 0
+
+
+def test_the_spec_comes_back_from_the_file(exported: ExportReport) -> None:
+    assert load_model(exported.path).spec == SPEC
+
+
+def test_the_folder_holds_the_file_and_its_manifest_only(exported: ExportReport) -> None:
+    names = sorted(entry.name for entry in exported.path.parent.iterdir())
+    assert names == ["tiny.onnx", "tiny.onnx.json"]
+
+
+def test_the_manifest_tells_hash_versions_precision_and_parity(exported: ExportReport) -> None:
+    manifest = json.loads(exported.path.with_name("tiny.onnx.json").read_text())
+    assert manifest["sha256"] == hashlib.sha256(exported.path.read_bytes()).hexdigest()
+    assert manifest["versions"]["torch"] == torch.__version__
+    assert manifest["path"] == "tiny.onnx"
+    assert (manifest["precision"], manifest["opset"]) == ("fp32", 18)
+    assert manifest["parity"]["class_scores_max_abs_error"] < 1e-5
+    assert manifest["spec"]["labels"] == list(SPEC.labels)
+
+
+def test_nothing_of_the_exporting_machine_is_in_the_file(exported: ExportReport) -> None:
+    content = exported.path.read_bytes()
+    assert str(Path(__file__).resolve().parents[2]).encode() not in content
+    assert b"raw_contract.py" not in content
+
+
+def test_the_graph_takes_uint8_clips_of_any_batch(exported: ExportReport) -> None:
+    model = onnx.load(exported.path)
+    (entry,) = model.graph.input
+    shape = entry.type.tensor_type.shape.dim
+    assert entry.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [dim.dim_param or dim.dim_value for dim in shape] == ["batch", 4, 24, 32, 3]
+    assert model.opset_import[0].version == 18
+
+
+def test_a_graph_that_differs_from_the_network_leaves_no_file(tmp_path: Path) -> None:
+    tampered = TinyNetwork(exported_factor=0.9)
+    with pytest.raises(ExportError, match=r"class scores by \d\.\d+e-02 \(allowed 1e-03\)"):
+        export_onnx(tampered, SPEC, tmp_path / "tiny.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_export_leaves_the_earlier_one(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.onnx"
+    path.write_bytes(b"earlier")
+    with pytest.raises(ExportError):
+        export_onnx(TinyNetwork(exported_factor=0.9), SPEC, path)
+    assert path.read_bytes() == b"earlier"
+
+
+@pytest.mark.parametrize("name", ["body.weight", "mask.bias", "scores.weight"])
+def test_tampered_weights_fail_parity(exported: ExportReport, name: str) -> None:
+    network = TinyNetwork()
+    with torch.no_grad():
+        network.get_parameter(name).mul_(1.2)
+    with pytest.raises(ExportError, match="differs from the network"):
+        check_parity(network, SPEC, exported.path, smooth_noise_clips(SPEC), Tolerance())
+
+
+def test_a_network_that_gives_nan_fails_parity(tmp_path: Path) -> None:
+    network = TinyNetwork()
+    torch.nn.init.constant_(network.scores.bias, torch.nan)
+    with pytest.raises(ExportError, match="not numbers"):
+        export_onnx(network, SPEC, tmp_path / "tiny.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_branches_on_its_data_is_refused(tmp_path: Path) -> None:
+    class Branching(TinyNetwork):
+        def forward(self, clips: Tensor, condition: Tensor | None = None):  # type: ignore[no-untyped-def]
+            return super().forward(clips if clips.sum() > 0 else -clips)
+
+    with pytest.raises(ExportError, match="cannot export 'tiny' to ONNX"):
+        export_onnx(Branching(), SPEC, tmp_path / "tiny.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("precision", "message"),
+    [
+        ("fp16", "not in this version"),
+        ("int8", "not in this version"),
+        ("fp23", "Did you mean 'fp32'"),
+    ],
+)
+def test_other_precisions_are_refused(tmp_path: Path, precision: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        export_onnx(TinyNetwork(), SPEC, tmp_path / "tiny.onnx", precision=precision)
+
+
+def test_one_clip_is_too_few_for_parity(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="2 clips or more"):
+        export_onnx(TinyNetwork(), SPEC, tmp_path / "a.onnx", clips=smooth_noise_clips(SPEC, 1))
+
+
+def test_synthesised_clips_move_and_use_the_whole_range() -> None:
+    clips = smooth_noise_clips(replace(SPEC, clip_length=8), num_clips=2)
+    assert clips.shape == (2, 8, 24, 32, 3)
+    assert (clips.min(), clips.max()) == (0, 255)
+    assert np.abs(np.diff(clips.astype(int), axis=1)).mean() > 1
+    assert not np.array_equal(clips[0], clips[1])

@@ -1,0 +1,70 @@
+"""The command `vadsdk`: one verb a file; errors become messages and exit codes here alone.
+
+Exit codes: 0 done, 1 a `VadsdkError` (its message is printed), 2 wrong usage, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import vadsdk
+from vadsdk.cli import console
+from vadsdk.cli.data import app as data_app
+from vadsdk.cli.doctor import doctor
+from vadsdk.cli.export import export
+from vadsdk.cli.predict import predict
+from vadsdk.errors import VadsdkError
+
+
+class _ErrorsAsMessages(TyperGroup):
+    """Turns what a verb raises on purpose into a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:  # click's Context, which typer brings its own copy of
+        """Run the verb."""
+        try:
+            return super().invoke(ctx)
+        except VadsdkError as error:
+            console.print_error(str(error))
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            console.print_error("stopped by Ctrl-C")
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=_ErrorsAsMessages,
+    help="Detect who does what, where, from when to when: fine-tune, export, stream.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+# In the order in which a user meets them. No verb's module imports torch before the verb runs.
+app.add_typer(data_app, name="data")
+app.command()(predict)
+app.command()(export)
+app.command()(doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.stdout.print(vadsdk.__version__, highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Detect who does what, where, from when to when: fine-tune, export, stream."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    app()

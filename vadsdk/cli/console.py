@@ -1,0 +1,29 @@
+"""Where the command line writes: results to stdout, progress and errors to stderr."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+stdout = Console()
+"""Results, which may be piped."""
+stderr = Console(stderr=True)
+"""Progress and errors."""
+
+
+def print_error(message: str) -> None:
+    """Print a message in red, as it is: `[cpu]` in it is no markup, and lines are not cut."""
+    stderr.print(Text(message, style="red"), soft_wrap=True)
+
+
+def progress_bar() -> Progress:
+    """Return a bar with counts and the time that remains; it goes when it is done."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=stderr,
+        transient=True,
+    )

@@ -1,0 +1,139 @@
+"""`vadsdk predict`: a model over files and streams, with results as table, video and JSON."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from vadsdk.cli import console
+from vadsdk.cli.sinks import Job, Sinks
+from vadsdk.errors import ConfigError
+
+if TYPE_CHECKING:
+    from vadsdk.detector import Detector
+    from vadsdk.structures import Tube
+
+MAX_LISTED_TUBES = 200
+"""The table shows the last so many, as a stream may never end."""
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="An .onnx file, a checkpoint or a run folder.")],
+    source: Annotated[
+        str, typer.Argument(help="A video, a folder of videos or images, a camera number, rtsp://.")
+    ],
+    save: Annotated[
+        Path | None, typer.Option(help="Write the annotated video, as out.mp4.")
+    ] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="Write a line of JSON a frame.")] = None,
+    tubes: Annotated[Path | None, typer.Option(help="Write the action tubes as JSON.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    hop: Annotated[
+        int | None, typer.Option(min=1, help="Frames between windows; half a window if not given.")
+    ] = None,
+) -> None:
+    """Find the actions in a video or a stream: who, where, from when to when.
+
+    With a folder of videos, --save, --jsonl and --tubes name folders, and each video's files are
+    named after it. Ctrl-C ends a camera stream and keeps what was written.
+    """
+    from vadsdk.detector import Detector
+
+    jobs = _jobs(source, save=save, jsonl=jsonl, tubes=tubes)
+    detector = Detector.load(model, device)
+    for job in jobs:
+        listed = _run(detector, job, hop)
+        _print_tubes(listed, job)
+
+
+def _jobs(source: str, *, save: Path | None, jsonl: Path | None, tubes: Path | None) -> list[Job]:
+    """Return one job, or for a folder of videos one a video."""
+    from vadsdk.video import folder_videos
+
+    folder = Path(source)
+    videos = folder_videos(folder) if folder.is_dir() else ()
+    if not videos:
+        return [Job(source=source, save=save, jsonl=jsonl, tubes=tubes)]
+    for option, path in (("--save", save), ("--jsonl", jsonl), ("--tubes", tubes)):
+        if path is not None and path.suffix:
+            raise ConfigError(
+                f"{source} is a folder of {len(videos)} videos, so {option} must name a folder, "
+                f"not {path.name!r}; each video's file there is named after it"
+            )
+    return [
+        Job(
+            source=video,
+            save=save and save / f"{video.stem}.mp4",
+            jsonl=jsonl and jsonl / f"{video.stem}.jsonl",
+            tubes=tubes and tubes / f"{video.stem}.json",
+        )
+        for video in videos
+    ]
+
+
+def _run(detector: Detector, job: Job, hop: int | None) -> deque[Tube]:
+    """Stream one source into its files and return its last tubes; memory stays bounded."""
+    from vadsdk.video import open_source
+
+    source = open_source(job.source)
+    listed: deque[Tube] = deque(maxlen=MAX_LISTED_TUBES)
+    with ExitStack() as stack:
+        sinks = Sinks(job, source, stack)
+        stop = stack.enter_context(_stop_on_interrupt(source.is_live))
+        bar = stack.enter_context(console.progress_bar())
+        task = bar.add_task(source.name, total=source.num_frames)
+        for result in detector.stream(sinks.watch(source, stop), hop=hop):
+            sinks.write(result)
+            listed.extend(event.tube for event in result.events if event.tube is not None)
+            bar.advance(task)
+    return listed
+
+
+@contextmanager
+def _stop_on_interrupt(is_live: bool) -> Iterator[threading.Event]:
+    """Give an event that the first Ctrl-C sets for a live source; else, as ever, Ctrl-C raises."""
+    stop = threading.Event()
+    if not is_live:
+        yield stop
+        return
+
+    def ask_to_stop(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    previous = signal.signal(signal.SIGINT, ask_to_stop)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _print_tubes(tubes: deque[Tube], job: Job) -> None:
+    counted = (
+        f"the last {len(tubes)}" if len(tubes) == MAX_LISTED_TUBES else str(len(tubes) or "no")
+    )
+    title = f"{counted} action tubes in {job.source}"
+    table = Table("tube", "action", "score", "from", "to", "frames", title=escape(title))
+    for tube in sorted(tubes, key=lambda tube: tube.start_frame):
+        table.add_row(
+            str(tube.id),
+            escape(tube.label),
+            f"{tube.score:.2f}",
+            f"{tube.start_seconds:.2f} s",
+            f"{tube.end_seconds:.2f} s",
+            f"{tube.start_frame}-{tube.end_frame - 1}",
+        )
+    console.stdout.print(table)
+    for path in (job.save, job.jsonl, job.tubes):
+        if path is not None:
+            console.stdout.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)

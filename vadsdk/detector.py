@@ -1,0 +1,113 @@
+"""The face that applications use: load a model file, then ask for the actions in a video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadsdk.errors import VideoError
+from vadsdk.runtime import load_model
+from vadsdk.streaming import detect_stream, detect_video
+from vadsdk.structures import ClipModel, Frame, FrameResult, ModelSpec, Tube, VideoResult
+from vadsdk.video import open_source
+
+VideoLike = str | Path | Iterable[Frame] | Iterable[NDArray[np.uint8]]
+"""A file, a folder of images, a camera index, an RTSP address, or frames themselves."""
+Progress = Callable[[int, int | None], None]
+"""Called with the frames done and, where it is known, their number."""
+
+
+class Detector:
+    """Who does what, where, from when to when.
+
+    Args:
+        model: what runs a clip; `Detector.load` makes it from a file.
+    """
+
+    def __init__(self, model: ClipModel) -> None:
+        self._model = model
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> Detector:
+        """Load an `.onnx` file, a `.safetensors` checkpoint or a run folder.
+
+        Args:
+            path: the model file or run folder.
+            device: "cpu", "cuda" or "cuda:N"; that device or an error.
+
+        Raises:
+            ModelFileError: the file or the device cannot be used.
+        """
+        return cls(load_model(path, device))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the scores."""
+        return self._model.spec.labels
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model detects and how it wants to be fed."""
+        return self._model.spec
+
+    def predict(
+        self, source: VideoLike, *, hop: int | None = None, progress: Progress | None = None
+    ) -> VideoResult:
+        """Run over a whole video and keep everything, masks included; see `stream` for long ones.
+
+        Args:
+            source: what to watch; it must end.
+            hop: source frames from one window to the next; None is half a window.
+            progress: told of every frame that was watched.
+
+        Raises:
+            VideoError: the source cannot be read, or never ends.
+        """
+        opened = open_source(source)
+        if opened.is_live:
+            raise VideoError(f"{opened.name} is a live stream and never ends; use Detector.stream")
+        frames = opened if progress is None else _reported(opened, opened.num_frames, progress)
+        return detect_video(self._model, frames, hop=hop)
+
+    def stream(self, source: VideoLike, *, hop: int | None = None) -> Iterator[FrameResult]:
+        """Yield one result a frame, in order, while the source runs; memory stays bounded.
+
+        A result comes once the windows over its frame are done, so up to a window late. A finished
+        tube is in the `events` of the frame at which it was known to be over.
+
+        Args:
+            source: what to watch.
+            hop: source frames from one window to the next; None is half a window.
+
+        Raises:
+            VideoError: the source cannot be read.
+        """
+        return detect_stream(self._model, open_source(source), hop=hop)
+
+
+def detect_actions(video: VideoLike, model: str | Path, *, device: str = "cpu") -> list[Tube]:
+    """Return the action tubes of a video, best score first; nothing else is kept in memory.
+
+    Args:
+        video: what to watch; it must end.
+        model: an `.onnx` file, a `.safetensors` checkpoint or a run folder.
+        device: "cpu", "cuda" or "cuda:N"; that device or an error.
+
+    Raises:
+        VideoError: the video cannot be read.
+        ModelFileError: the model cannot be used.
+    """
+    results = Detector.load(model, device).stream(video)
+    tubes = [event.tube for result in results for event in result.events if event.tube is not None]
+    return sorted(tubes, key=lambda tube: -tube.score)
+
+
+def _reported(
+    frames: Iterable[Frame], num_frames: int | None, progress: Progress
+) -> Iterator[Frame]:
+    for done, frame in enumerate(frames, start=1):
+        yield frame
+        progress(done, num_frames)
