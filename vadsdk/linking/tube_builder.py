@@ -96,8 +96,10 @@ class TubeBuilder:
             frame_seconds: duration of the source's last frame, for a tube that reaches it.
 
         Returns:
-            None if the tube is too short or too weak.
+            None if the tube was never confirmed, or is too short or too weak.
         """
+        if not self.is_started:
+            return None
         scores = np.stack([o.class_scores for o in self._observations])  # (O, K)
         part = acting_range(scores.max(axis=1), cut_score)
         kept = self._observations[part]
