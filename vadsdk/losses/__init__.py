@@ -1,0 +1,27 @@
+"""The losses: one file each, functions of tensors.
+
+Legend: B clips, T frames, H, W, K classes. A supervised loss leaves out rows whose class is -1 or
+whose weight is 0; where no row counts it is a zero that is still connected to the graph.
+"""
+
+from vadsdk.losses.bce import bce_loss
+from vadsdk.losses.classification_consistency import classification_consistency_loss
+from vadsdk.losses.cross_entropy import cross_entropy_loss
+from vadsdk.losses.dice import dice_loss
+from vadsdk.losses.gradient_smoothness import gradient_smoothness_loss
+from vadsdk.losses.localisation_consistency import localisation_consistency_loss
+from vadsdk.losses.spread import released_spread_loss, spread_loss, spread_margin
+from vadsdk.losses.temporal_coherence import temporal_coherence_loss
+
+__all__ = [
+    "bce_loss",
+    "classification_consistency_loss",
+    "cross_entropy_loss",
+    "dice_loss",
+    "gradient_smoothness_loss",
+    "localisation_consistency_loss",
+    "released_spread_loss",
+    "spread_loss",
+    "spread_margin",
+    "temporal_coherence_loss",
+]

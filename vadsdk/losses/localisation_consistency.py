@@ -1,0 +1,29 @@
+"""Localisation consistency of two views (paper 1, eq. 2), also under an attention map (eq. 5)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def localisation_consistency_loss(
+    maps: Tensor,
+    other_maps: Tensor,
+    *,
+    attention: Tensor | None = None,
+    validity: Tensor | None = None,
+) -> Tensor:
+    """Mean over the valid pixels of attention * (A - B)^2; zero, connected, where none is valid.
+
+    Args:
+        maps: (B, T, H, W) probabilities or logits.
+        other_maps: (B, T, H, W) of the other view, in the same frame.
+        attention: (B, T, H, W), or (1, T, H, W) for the whole batch; None weighs every pixel by 1.
+        validity: (B, 1, H, W), 1 where both views saw the pixel, else 0; None means everywhere.
+    """
+    squares = (maps - other_maps).square()
+    if attention is not None:
+        squares = squares * attention
+    if validity is None:
+        return squares.mean()
+    count = (validity.sum() * maps.shape[1]).clamp_min(1)
+    return (squares * validity).sum() / count

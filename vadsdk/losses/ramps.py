@@ -1,0 +1,39 @@
+"""Weights that change during training, over a position in steps, epochs or progress."""
+
+from __future__ import annotations
+
+import math
+
+
+def exp_rampup(position: float, length: float) -> float:
+    """Return exp(-5 (1 - position / length)^2), then 1 (Laine & Aila 2017); 1 at once for length 0.
+
+    It starts at 0.0067, not at the 0 of paper 1's text (section 3.3); the release does the same.
+    """
+    if position >= length:
+        return 1.0
+    return math.exp(-5.0 * (1.0 - max(position, 0.0) / length) ** 2)
+
+
+def linear_rampup(position: float, length: float) -> float:
+    """Return position / length, then 1; 1 at once for length 0."""
+    return 1.0 if position >= length else max(position, 0.0) / length
+
+
+def exp_rampdown(position: float, length: float, total: float) -> float:
+    """Return 1, and over the last `length` of `total` exp(-(passed / 2)^2 / length)."""
+    passed = position - (total - length)
+    return math.exp(-((0.5 * passed) ** 2) / length) if passed >= 0 else 1.0
+
+
+def cosine_rampdown(position: float, length: float, total: float) -> float:
+    """Return 1, and over the last `length` of `total` (cos(pi passed / 2 / length) + 1) / 2."""
+    passed = position - (total - length)
+    return 0.5 * (math.cos(math.pi * 0.5 * passed / length) + 1.0) if passed >= 0 else 1.0
+
+
+def delayed_rampup(position: float, start: float, end: float) -> float:
+    """Return 0 up to `start`, 1 after `end`, a straight line between (for pseudo labels)."""
+    if position <= start:
+        return 0.0
+    return 1.0 if position > end else (position - start) / (end - start)

@@ -1,0 +1,56 @@
+"""Spread loss of capsule networks and its margin schedule."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from vadsdk.losses.weighting import known_classes, weighted_mean
+
+FIRST_MARGIN = 0.2
+LAST_MARGIN = 0.9
+MARGIN_STEP = 0.1
+STEP_PROGRESS = 0.05
+"""VideoCapsuleNet raises the margin every 5 epochs; of paper 1's 100 epochs that is 0.05."""
+
+
+def spread_margin(progress: float) -> float:
+    """Return the margin at `progress` in [0, 1]: 0.2, raised by 0.1 every 0.05, up to 0.9.
+
+    Paper 1's release leaves it at 0.2 for the whole training.
+    """
+    steps = math.floor(progress / STEP_PROGRESS + 1e-9)
+    return min(LAST_MARGIN, FIRST_MARGIN + MARGIN_STEP * steps)
+
+
+def spread_loss(
+    class_scores: Tensor,
+    class_indices: Tensor,
+    margin: float,
+    sample_weights: Tensor | None = None,
+) -> Tensor:
+    """Mean over samples of sum_{k != t} max(0, margin - (a_t - a_k))^2 (Hinton et al. 2018, eq. 3).
+
+    Args:
+        class_scores: (B, K), activations a in [0, 1].
+        class_indices: (B,) int64, the target t; rows with -1 do not count.
+        margin: by how much the target should lead.
+        sample_weights: (B,) or None.
+    """
+    targets, weights = known_classes(class_indices, sample_weights)
+    target_scores = class_scores.gather(1, targets[:, None])  # (B, 1)
+    shortfalls = (margin - (target_scores - class_scores)).clamp_min(0).square()
+    # The target's own term is the constant margin^2; taking it off leaves the sum over k != t.
+    return weighted_mean(shortfalls.sum(1) - margin**2, weights)
+
+
+def released_spread_loss(class_scores: Tensor, class_indices: Tensor) -> Tensor:
+    """Spread loss as paper 1's release computes it: margin 0.2, divided by the batch size twice.
+
+    Args:
+        class_scores: (B, K), labelled samples only.
+        class_indices: (B,) int64; rows with -1 are not counted as samples.
+    """
+    count = (class_indices >= 0).sum().clamp_min(1)
+    return spread_loss(class_scores, class_indices, FIRST_MARGIN) / count
