@@ -75,10 +75,8 @@ def header(values: object) -> bytes:
         (header([]), "no vadsdk model spec"),
         (header({"__metadata__": {"format": "pt"}}), "no vadsdk model spec"),
         (header({"__metadata__": {SPEC_KEY: "{}"}}), "not a vadsdk model spec"),
-        (
-            header({"__metadata__": {SPEC_KEY: '{"spec_version": 99, "decoding": {}}'}}),
-            "version 99",
-        ),
+        (header({"__metadata__": {SPEC_KEY: NEWER_SPEC}}), "model spec version 99"),
+        (header({"__metadata__": {SPEC_KEY: SPEC_WITH_A_NUMBER_FOR_LABELS}}), "not a vadsdk"),
     ],
 )
 def test_a_file_that_is_no_checkpoint_is_refused(

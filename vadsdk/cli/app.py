@@ -12,14 +12,14 @@ from typer.core import TyperGroup
 
 import vadsdk
 from vadsdk.cli import console
-from vadsdk.cli.data import app as data_app
+from vadsdk.cli.data import data_app
 from vadsdk.cli.doctor import doctor
 from vadsdk.cli.export import export
 from vadsdk.cli.predict import predict
 from vadsdk.errors import VadsdkError
 
 
-class _ErrorsAsMessages(TyperGroup):
+class ErrorsAsMessages(TyperGroup):
     """Turns what a verb raises on purpose into a message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:  # click's Context, which typer brings its own copy of
@@ -35,7 +35,7 @@ class _ErrorsAsMessages(TyperGroup):
 
 
 app = typer.Typer(
-    cls=_ErrorsAsMessages,
+    cls=ErrorsAsMessages,
     help="Detect who does what, where, from when to when: fine-tune, export, stream.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

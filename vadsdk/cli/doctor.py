@@ -59,9 +59,7 @@ def examine(check: Check) -> Finding:
 
     try:
         detail = check.run()
-    except NoDeviceError as error:
-        return Finding(name=check.name, state="missing", detail=str(error), advice=check.advice)
-    except ImportError as error:
+    except (ModuleNotFoundError, NoDeviceError) as error:
         return Finding(name=check.name, state="missing", detail=str(error), advice=check.advice)
     except Exception as error:  # a doctor reports whatever is wrong
         detail = f"{type(error).__name__}: {error}"

@@ -1,7 +1,7 @@
 """The checks of `vadsdk doctor`: each makes its part do real work and says what it found.
 
-A check returns a line of detail, or raises: ImportError if the package is missing, anything else if
-it is there and does not work.
+A check returns a line of detail, or raises: ModuleNotFoundError if the package is missing,
+NoDeviceError if its device is, and anything else if it is there and does not work.
 """
 
 from __future__ import annotations

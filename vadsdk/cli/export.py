@@ -64,13 +64,14 @@ def _checkpoint_of(run: Path) -> Path:
 
 
 def _clips_of(data: Path, spec: ModelSpec) -> NDArray[np.uint8]:
-    """Return clips of the data set's test videos, or of all its videos if it has no test split."""
-    from vadsdk.data import open_dataset
-    from vadsdk.export.parity_clips import video_clips
+    """Return clips of videos spread over the test split, or over everything if there is none."""
+    from vadsdk.data.dataset import open_dataset
+    from vadsdk.export.parity_clips import NUM_CLIPS, video_clips
 
     dataset = open_dataset(data)
     records = [record for record in dataset.records if record.split == "test"] or dataset.records
-    return video_clips([record.path for record in records], spec)
+    paths = [record.path for record in records]
+    return video_clips(paths[:: max(1, len(paths) // NUM_CLIPS)], spec)
 
 
 def _print_report(report: ExportReport, *, made_up: bool) -> None:

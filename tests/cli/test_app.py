@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import vadsdk
+from vadsdk.cli.app import ErrorsAsMessages, app
+from vadsdk.errors import ModelFileError
+
+
+def verb_that_raises(error: BaseException) -> typer.Typer:
+    other = typer.Typer(cls=ErrorsAsMessages, pretty_exceptions_enable=False)
+
+    @other.command()
+    def fail() -> None:
+        raise error
+
+    @other.callback()
+    def options() -> None:
+        pass
+
+    return other
+
+
+def test_an_error_of_ours_is_a_message_as_it_is_and_exit_1() -> None:
+    message = 'install it with: pip install "vadsdk[cpu]"' + " and more" * 20
+    result = CliRunner().invoke(verb_that_raises(ModelFileError(message)), ["fail"])
+    assert result.exit_code == 1
+    assert result.stderr == message + "\n"
+    assert result.stdout == ""
+
+
+def test_ctrl_c_is_a_short_line_and_exit_130() -> None:
+    result = CliRunner().invoke(verb_that_raises(KeyboardInterrupt()), ["fail"])
+    assert (result.exit_code, result.stderr) == (130, "stopped by Ctrl-C\n")
+
+
+def test_a_defect_keeps_its_traceback() -> None:
+    result = CliRunner().invoke(verb_that_raises(ZeroDivisionError()), ["fail"])
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_wrong_usage_is_exit_2() -> None:
+    assert CliRunner().invoke(app, ["predict"]).exit_code == 2
+    assert CliRunner().invoke(app, ["no-such-verb"]).exit_code == 2
+
+
+def test_the_version_is_the_package_s() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.stdout == f"{vadsdk.__version__}\n"
+
+
+@pytest.mark.parametrize("verb", ["data", "predict", "export", "doctor"])
+def test_every_verb_has_a_help_text(verb: str) -> None:
+    result = CliRunner().invoke(app, [verb, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout
+
+
+def test_help_needs_no_torch() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.argv = ['vadsdk', '--help']\n"
+        "from vadsdk.cli.app import main; main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "doctor" in result.stdout

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_network import SPEC, TinyNetwork
+from tiny_videos import moving_square, write_video
+from typer.testing import CliRunner, Result
+
+from vadsdk import Detector
+from vadsdk.cli.app import app
+from vadsdk.export import export_onnx
+from vadsdk.video import probe, read_frames
+
+NUM_FRAMES = 30
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_onnx(TinyNetwork(), SPEC, tmp_path_factory.mktemp("model") / "tiny.onnx").path
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("video") / "square.mp4", NUM_FRAMES)
+
+
+def predict(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["predict", *map(str, arguments)], env={"COLUMNS": "120"})
+
+
+def test_every_file_is_written_and_agrees_with_the_detector(
+    model: Path, video: Path, tmp_path: Path
+) -> None:
+    save, jsonl, tubes = (tmp_path / name for name in ("out.mp4", "frames.jsonl", "tubes.json"))
+    done = predict(model, video, "--save", save, "--jsonl", jsonl, "--tubes", tubes)
+    assert done.exit_code == 0, done.output
+    expected = Detector.load(model).predict(video)
+
+    lines = [json.loads(line) for line in jsonl.read_text().splitlines()]
+    assert [line["frame"] for line in lines] == list(range(NUM_FRAMES))
+    assert [len(line["detections"]) for line in lines] == [
+        len(frame.detections) for frame in expected.frames
+    ]
+    by_id = {entry["id"]: entry for entry in json.loads(tubes.read_text())}
+    assert by_id == {tube.id: tube.to_json() for tube in expected.tubes}
+    assert (probe(save).num_frames, probe(save).width, probe(save).height) == (NUM_FRAMES, 64, 48)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [
+        "frames.jsonl",
+        "out.mp4",
+        "tubes.json",
+    ]
+
+
+def test_the_video_is_drawn_on_its_own_frames(model: Path, video: Path, tmp_path: Path) -> None:
+    assert predict(model, video, "--save", tmp_path / "out.mp4").exit_code == 0
+    drawn, plain = read_frames(tmp_path / "out.mp4"), moving_square(NUM_FRAMES)
+    for index in (0, 15, 29):  # the square's columns are bright where they were, whatever is drawn
+        columns = drawn[index, 30:34].mean(axis=(0, 2))
+        centre = 18 + index
+        assert columns[centre - 4 : centre + 4].mean() > columns[:6].mean() + 40, index
+        assert plain[index][30, centre, 0] == 250
+
+
+def test_the_table_lists_the_tubes(model: Path, video: Path) -> None:
+    done = predict(model, video)
+    assert done.exit_code == 0, done.output
+    tubes = Detector.load(model).predict(video).tubes
+    assert f"{len(tubes)} action tubes in {video.name}" in done.stdout
+    assert tubes[0].label in done.stdout
+
+
+def test_a_folder_of_videos_gives_files_named_after_each(model: Path, tmp_path: Path) -> None:
+    videos, out = tmp_path / "videos", tmp_path / "out"
+    videos.mkdir()
+    for name in ("a", "b"):
+        write_video(videos / f"{name}.mp4", 12)
+    done = predict(model, videos, "--jsonl", out, "--save", out)
+    assert done.exit_code == 0, done.output
+    assert sorted(entry.name for entry in out.iterdir()) == [
+        "a.jsonl",
+        "a.mp4",
+        "b.jsonl",
+        "b.mp4",
+    ]
+
+
+def test_a_folder_of_videos_with_one_output_file_is_refused(model: Path, tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", 4)
+    done = predict(model, tmp_path, "--save", tmp_path / "out.mp4")
+    assert done.exit_code == 1
+    assert "--save must name a folder" in done.stderr
+
+
+def test_a_video_cut_short_leaves_a_message_and_no_files(
+    model: Path, video: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(video.read_bytes()[:600])
+    done = predict(model, broken, "--jsonl", tmp_path / "f.jsonl", "--save", tmp_path / "o.mp4")
+    assert done.exit_code == 1
+    assert "broken.mp4" in done.stderr
+    assert list(tmp_path.iterdir()) == [broken]
+
+
+def test_a_hop_wider_than_the_window_is_refused(model: Path, video: Path) -> None:
+    done = predict(model, video, "--hop", SPEC.span + 1)
+    assert done.exit_code == 1
+    assert f"hop is 1 to {SPEC.span}" in done.stderr
+
+
+def test_a_text_file_as_model_is_refused(video: Path, tmp_path: Path) -> None:
+    path = tmp_path / "notes.onnx"
+    path.write_text("no model")
+    done = predict(path, video)
+    assert done.exit_code == 1
+    assert "notes.onnx" in done.stderr

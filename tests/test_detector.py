@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_network import SPEC, TinyNetwork
+from tiny_videos import moving_square, write_video
+
+import vadsdk
+from vadsdk import Detector
+from vadsdk.errors import ModelFileError, VideoError
+from vadsdk.export import export_onnx
+from vadsdk.structures import VideoResult
+
+NUM_FRAMES = 30
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_onnx(TinyNetwork(), SPEC, tmp_path_factory.mktemp("model") / "tiny.onnx").path
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("video") / "square.mp4", NUM_FRAMES)
+
+
+@pytest.fixture(scope="module")
+def result(model: Path, video: Path) -> VideoResult:
+    return Detector.load(model).predict(video)
+
+
+def test_every_frame_comes_once_and_in_order(result: VideoResult) -> None:
+    assert [frame.index for frame in result.frames] == list(range(NUM_FRAMES))
+    assert result.labels == SPEC.labels
+
+
+def test_the_tiny_network_finds_something_to_link(result: VideoResult) -> None:
+    assert sum(len(frame.detections) for frame in result.frames) >= NUM_FRAMES
+    assert result.tubes
+
+
+def test_a_stream_gives_what_predict_gives(model: Path, video: Path, result: VideoResult) -> None:
+    streamed = list(Detector.load(model).stream(str(video)))
+    assert [frame.index for frame in streamed] == [frame.index for frame in result.frames]
+    for ours, theirs in zip(streamed, result.frames, strict=True):
+        np.testing.assert_array_equal(ours.detections.boxes_xyxy, theirs.detections.boxes_xyxy)
+        np.testing.assert_array_equal(ours.detections.track_ids, theirs.detections.track_ids)
+
+
+def test_detect_actions_gives_the_tubes_best_first(
+    model: Path, video: Path, result: VideoResult
+) -> None:
+    tubes = vadsdk.detect_actions(video, model=model)
+    assert [tube.to_json() for tube in tubes] == [tube.to_json() for tube in result.tubes]
+    assert [tube.score for tube in tubes] == sorted((tube.score for tube in tubes), reverse=True)
+
+
+def test_images_of_the_caller_are_a_source_too(model: Path) -> None:
+    result = Detector.load(model).predict(moving_square(NUM_FRAMES))
+    assert len(result.frames) == NUM_FRAMES
+
+
+def test_progress_is_told_of_every_frame(model: Path, video: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+    Detector.load(model).predict(video, progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, NUM_FRAMES) for done in range(1, NUM_FRAMES + 1)]
+
+
+def test_labels_and_spec_are_the_model_s(model: Path) -> None:
+    detector = Detector.load(str(model))
+    assert (detector.labels, detector.spec) == (SPEC.labels, SPEC)
+
+
+def test_a_missing_video_and_a_missing_model_are_told_apart(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match=r"gone\.mp4"):
+        Detector.load(model).predict(tmp_path / "gone.mp4")
+    with pytest.raises(ModelFileError, match=r"gone\.onnx"):
+        Detector.load(tmp_path / "gone.onnx")
+
+
+def test_the_package_offers_four_names_and_no_more() -> None:
+    assert sorted(vadsdk.__all__) == ["Detector", "VadsdkError", "__version__", "detect_actions"]
+    for name in vadsdk.__all__:
+        assert getattr(vadsdk, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Detecter'"):
+        vadsdk.Detecter  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_an_exported_model_runs_without_torch(model: Path, video: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; import vadsdk\n"
+        "print(len(vadsdk.Detector.load(sys.argv[1]).predict(sys.argv[2]).frames))"
+    )
+    command = [sys.executable, "-c", code, str(model), str(video)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{NUM_FRAMES}\n"), done.stderr
+
+
+def test_importing_the_package_is_quick_to_the_eye() -> None:
+    code = "import sys, vadsdk; print(sorted({'numpy', 'cv2', 'av', 'torch'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
