@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from evaluation.boxes_and_tubes import a_result, still
+from boxes_and_tubes import a_result, still
 
 from vadsdk.errors import DatasetError
 from vadsdk.evaluation import Evaluator, evaluate_results

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evaluation.boxes_and_tubes import scored_boxes, still
-from evaluation.naive_average_precision import Answer, naive_average_precision, naive_box_iou
+from boxes_and_tubes import scored_boxes, still
 from hypothesis import given
 from hypothesis import strategies as st
+from naive_average_precision import Answer, naive_average_precision, naive_box_iou
 
 from vadsdk.errors import ConfigError, DatasetError
 from vadsdk.evaluation import FrameBoxes, frame_map

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evaluation.boxes_and_tubes import a_tube, still
+from boxes_and_tubes import a_tube, still
 
 from vadsdk.evaluation import box_iou, tube_iou, tube_ious
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from evaluation.boxes_and_tubes import still
+from boxes_and_tubes import still
 
 from vadsdk.errors import ConfigError
 from vadsdk.evaluation import ClassScores, video_map

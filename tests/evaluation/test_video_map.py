@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evaluation.boxes_and_tubes import a_tube, still
-from evaluation.naive_average_precision import Answer, naive_average_precision, naive_tube_iou
+from boxes_and_tubes import a_tube, still
 from hypothesis import given
 from hypothesis import strategies as st
+from naive_average_precision import Answer, naive_average_precision, naive_tube_iou
 
 from vadsdk.errors import ConfigError, DatasetError
 from vadsdk.evaluation import STRICT_THRESHOLDS, video_map, video_maps
