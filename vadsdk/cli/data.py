@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from vadsdk.cli import console
 from vadsdk.data.problems import DEFAULT_CLIP_FRAMES
 
-app = typer.Typer(
+data_app = typer.Typer(
     name="data", help="Make, check, split and describe data sets.", no_args_is_help=True
 )
 
@@ -29,7 +28,7 @@ SplitIndex = Annotated[
 MAX_PROBLEMS_SHOWN = 50
 
 
-@app.command()
+@data_app.command()
 def toy(
     out: Annotated[Path, typer.Option("--out", help="Folder to write.", show_default=False)],
     num_clips: Annotated[int, typer.Option("--num-clips", min=1, help="Videos to make.")] = 100,
@@ -40,12 +39,13 @@ def toy(
 
     with _progress("making videos") as progress:
         generate_toy_dataset(out, num_clips=num_clips, seed=seed, progress=progress)
-    console = Console()
-    console.print(f"{num_clips} videos are in {out}", soft_wrap=True, markup=False)
-    console.print(f"Look at them with: vadsdk data stats {out}", soft_wrap=True, markup=False)
+    console.stdout.print(f"{num_clips} videos are in {out}", soft_wrap=True, markup=False)
+    console.stdout.print(
+        f"Look at them with: vadsdk data stats {out}", soft_wrap=True, markup=False
+    )
 
 
-@app.command()
+@data_app.command()
 def check(
     root: Root,
     format: Format = None,
@@ -58,19 +58,18 @@ def check(
 
     with _progress("checking videos") as progress:
         report = check_dataset(root, format=format, clip_frames=clip_frames, progress=progress)
-    console = Console()
     if report.problems:
         table = Table("file", "field", "problem", show_lines=True)
         for problem in report.problems[:MAX_PROBLEMS_SHOWN]:
             message = problem.message if problem.fatal else f"note: {problem.message}"
             cells = (_relative(problem.file, root), problem.field, message)
             table.add_row(*map(Text, cells))  # Text: no markup in what a file says
-        console.print(table)
+        console.stdout.print(table)
         hidden = len(report.problems) - MAX_PROBLEMS_SHOWN
         if hidden > 0:
-            console.print(f"... and {hidden} more")
+            console.stdout.print(f"... and {hidden} more")
     num_notes = len(report.problems) - report.num_fatal
-    console.print(
+    console.stdout.print(
         f"{root} ({report.format}): {report.num_videos} videos, {report.num_fatal} problems, "
         f"{num_notes} notes",
         soft_wrap=True,
@@ -80,7 +79,7 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command()
+@data_app.command()
 def split(
     root: Root,
     labelled: Annotated[
@@ -110,14 +109,14 @@ def split(
     chosen = choose_labelled(records, labelled, seed)
     path = out or root / split_file_name(labelled, seed)
     write_split(path, LabelledSplit(fraction=labelled, seed=seed, labelled=sorted(chosen)))
-    Console().print(
+    console.stdout.print(
         f"{len(chosen)} of {len(records)} training videos are labelled; written to {path}",
         soft_wrap=True,
         markup=False,
     )
 
 
-@app.command()
+@data_app.command()
 def stats(
     root: Root,
     format: Format = None,
@@ -137,25 +136,18 @@ def stats(
     with _progress("reading annotation") as progress:
         dataset = open_dataset(root, format=format, split_index=split_index, progress=progress)
     described = describe(dataset)
-    console = Console()
-    console.print(split_table(described))
-    console.print(class_table(described))
+    console.stdout.print(split_table(described))
+    console.stdout.print(class_table(described))
     if picture:
         path = out or root / "stats.png"
         save_picture(dataset, described, path)
-        console.print(f"picture: {path}", soft_wrap=True, markup=False)
+        console.stdout.print(f"picture: {path}", soft_wrap=True, markup=False)
 
 
 @contextmanager
 def _progress(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on the terminal's error stream while work calls back with done and total."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    """Show a bar while the work calls back with done and total."""
+    with console.progress_bar() as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

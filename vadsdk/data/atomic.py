@@ -1,34 +1,30 @@
-"""Files that appear complete or not at all: written under a temporary name, then renamed."""
+"""Data set files that appear whole or not at all, with errors that say what to do."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vadsdk.errors import DatasetError
+from vadsdk.whole_file import whole_file
 
 
 @contextmanager
 def complete_or_absent(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write to, renamed when the block ends without error.
+    """Give a temporary name to write to, as `whole_file` does.
 
     Raises:
         DatasetError: the file system refused (full disk, no permission); `path` is as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
+        with whole_file(path) as temporary:
+            yield temporary
     except OSError as error:
         raise DatasetError(
             f"cannot write {path}: {error.strerror or error}. "
             "Free some space or choose another folder, then run again; nothing is half-written."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -92,6 +92,11 @@ class DecodedVideos:
                 "Check the data with: vadsdk data check"
             )
 
+    @property
+    def num_stored_bytes(self) -> int:
+        """Memory that the decoded videos take now."""
+        return self._num_bytes
+
     def video(self, name: str) -> StoredVideo:
         """Return a usable video, decoded again if it was dropped; do not write to its arrays."""
         with self._lock:

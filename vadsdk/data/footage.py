@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk import video
 from vadsdk.data.records import VideoRecord
+from vadsdk.data.segments import read_segment
 from vadsdk.errors import DatasetError, VideoError
+from vadsdk.video import probe, read_frames
 
 VIDEO_SUFFIXES = frozenset(
     {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
@@ -63,7 +64,7 @@ def unlabelled_records(
 
 def cut(record: VideoRecord, segments: SegmentSpec) -> list[VideoRecord]:
     """Return the record, or if it is long the segments that stand for it."""
-    if record.num_frames <= segments.max_frames:
+    if record.num_frames <= segments.max_frames or not record.fps:
         return [record]
     last_start = record.num_frames - segments.segment_frames
     starts = np.linspace(0, last_start, segments.num_segments).astype(int).tolist()
@@ -72,6 +73,7 @@ def cut(record: VideoRecord, segments: SegmentSpec) -> list[VideoRecord]:
             record,
             name=f"{record.name}#{start}",
             first_frame=start,
+            is_segment=True,
             num_frames=segments.segment_frames,
         )
         for start in starts
@@ -84,7 +86,10 @@ def read_record(record: VideoRecord, size: tuple[int, int]) -> NDArray[np.uint8]
     Raises:
         VideoError: the file is missing, empty or broken.
     """
-    return video.read_frames(record.path, size=size)
+    if not record.is_segment:
+        return read_frames(record.path, size=size)
+    start_seconds = record.first_frame / record.fps
+    return read_segment(record.path, start_seconds, record.num_frames, size)
 
 
 def _video_files(folder: Path) -> list[Path]:
@@ -111,7 +116,7 @@ def _footage_record(path: Path) -> VideoRecord:
         labelled=False,
     )
     try:
-        info = video.probe(path)
+        info = probe(path)
     except VideoError:
         return record
     num_frames = info.num_frames or round((info.duration_seconds or 0) * (info.fps or 0))

@@ -46,12 +46,10 @@ def read_part_mask(root: Path, clip: str) -> NDArray[np.bool_]:
         DatasetError: the file is missing or no such mask.
     """
     path = _mask_path(root, clip)
+    if not path.is_file():
+        raise DatasetError(f"{path} does not exist; unpack the official puppet masks there")
     try:
         content = scipy.io.loadmat(path, variable_names=["part_mask"])
-    except FileNotFoundError:
-        raise DatasetError(
-            f"{path} does not exist; unpack the official puppet masks there"
-        ) from None
     except (OSError, ValueError, TypeError, NotImplementedError, zlib.error) as error:
         raise DatasetError(
             f"{path} is not a readable MATLAB 5 file ({error}); unpack it again"

@@ -64,18 +64,19 @@ def read_masks(
     document, problems = parse_file(path, MaskFile)
     raise_if_fatal(problems, path.parent.parent)
     assert document is not None  # else there was a fatal problem
-    if document.size != (record.height, record.width):
+    size = document.size or (record.height, record.width)
+    if size != (record.height, record.width):
         raise DatasetError(
-            f"{path}: size: the masks are {document.size[0]} x {document.size[1]}, the frames of "
+            f"{path}: size: the masks are {size[0]} x {size[1]}, the frames of "
             f"{record.name} {record.height} x {record.width} (height x width); write them again"
         )
-    masks = np.zeros((len(frame_indices), *document.size), np.bool_)
+    masks = np.zeros((len(frame_indices), *size), np.bool_)
     for index, track in enumerate(document.tracks):
         counts_at = dict(track.frames)
         found = [t for t, frame in enumerate(frame_indices) if int(frame) in counts_at]
         try:
             counts = [counts_at[int(frame_indices[t])] for t in found]
-            masks[found] |= decode_masks(counts, document.size)
+            masks[found] |= decode_masks(counts, size)
         except ValueError as error:
             raise DatasetError(
                 f"{path}: tracks[{index}].frames: {error}; write it again"

@@ -77,6 +77,6 @@ class MaskFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    size: tuple[Count, Count]
-    """Height and width."""
+    size: tuple[Count, Count] | None
+    """Height and width; null if there are no tracks."""
     tracks: list[MaskTrack]

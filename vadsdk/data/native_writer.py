@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadsdk.data.atomic import write_text
+from vadsdk.data.native_annotation import document_problems
 from vadsdk.data.native_schema import (
     DATASET_FILE,
     DatasetFile,
@@ -24,6 +25,7 @@ from vadsdk.data.native_schema import (
     TubeEntry,
     VideoEntry,
 )
+from vadsdk.data.problems import raise_if_fatal
 from vadsdk.data.rle import encode_masks
 from vadsdk.structures import Tube
 
@@ -74,9 +76,10 @@ def write_masks(
         sizes.add((masks.shape[1], masks.shape[2]))
         frames = list(zip(tube.frame_indices.tolist(), encode_masks(masks), strict=True))
         tracks.append(MaskTrack(tube_id=tube.id, frames=frames))
-    if len(sizes) != 1:
+    if len(sizes) > 1:
         raise ValueError(f"the masks of one video have one size, not {sorted(sizes)}")
-    write_text(folder / masks_path, MaskFile(size=sizes.pop(), tracks=tracks).model_dump_json())
+    size = sizes.pop() if sizes else None
+    write_text(folder / masks_path, MaskFile(size=size, tracks=tracks).model_dump_json())
 
 
 def write_dataset(folder: Path, labels: Sequence[str], videos: Sequence[NativeVideo]) -> Path:
@@ -86,9 +89,13 @@ def write_dataset(folder: Path, labels: Sequence[str], videos: Sequence[NativeVi
         folder: holds the videos and mask files already.
         labels: names of the classes, in their order.
         videos: in the order in which they will be listed.
+
+    Raises:
+        DatasetError: the annotation is malformed, or the file cannot be written.
     """
     entries = [_video_entry(video) for video in videos]
     document = DatasetFile(labels=list(labels), videos=entries)
+    raise_if_fatal(document_problems(document, folder), folder)
     path = folder / DATASET_FILE
     write_text(path, document.model_dump_json(exclude_none=True))
     return path

@@ -91,7 +91,7 @@ def tube_problems(
     width, height, slack = extent.width, extent.height, OUTSIDE_TOLERANCE
     with np.errstate(invalid="ignore", over="ignore"):
         x1, y1, x2, y2 = corners = boxes_xyxy.astype(np.float32).T  # as a Tube stores them
-        finite: NDArray[np.bool_] = np.isfinite(corners).all(axis=0)
+        finite = np.asarray(np.isfinite(corners).all(axis=0))
         empty = finite & ((x2 <= x1) | (y2 <= y1))
         outside = finite & (
             (x1 < -slack) | (y1 < -slack) | (x2 > width + slack) | (y2 > height + slack)

@@ -40,7 +40,9 @@ class VideoRecord:
     labelled: bool = True
     """False: nothing is known of the video."""
     first_frame: int = 0
-    """Frame of the file at which the record begins: a long file may be several records."""
+    """Frame of the file at which the record begins."""
+    is_segment: bool = False
+    """True: the record is a part of a long file; `num_frames` from `first_frame` on."""
 
     def __post_init__(self) -> None:
         if self.tubes and not self.labelled:

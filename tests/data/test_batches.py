@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from vadsdk.data.batches import ClipBatch
+
+
+def make_batch(**changes: Any) -> ClipBatch:
+    fields = {
+        "clips": torch.zeros(3, 4, 6, 8, 3, dtype=torch.uint8),
+        "masks": torch.zeros(3, 4, 6, 8, dtype=torch.uint8),
+        "class_indices": torch.tensor([1, 0, -1]),
+        "labelled": torch.tensor([True, True, False]),
+    }
+    return ClipBatch(**(fields | changes))
+
+
+def test_a_batch_moves_to_a_device_whole() -> None:
+    moved = make_batch().to("meta")
+    assert {t.device.type for t in (moved.clips, moved.masks, moved.class_indices)} == {"meta"}
+    assert moved.labelled.device.type == "meta"
+    assert len(moved) == 3
+    assert make_batch().num_labelled == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"clips": torch.zeros(3, 4, 6, 8, 3)}, "clips are .* uint8"),
+        ({"masks": torch.zeros(3, 4, 6, 9, dtype=torch.uint8)}, r"masks are \(3, 4, 6, 8\) uint8"),
+        ({"class_indices": torch.zeros(2, dtype=torch.int64)}, r"class_indices are \(3,\) int64"),
+        ({"labelled": torch.zeros(3)}, r"labelled is \(3,\) bool"),
+    ],
+)
+def test_a_field_of_another_shape_is_refused(changes: dict[str, torch.Tensor], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        make_batch(**changes)

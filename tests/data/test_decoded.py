@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_data import LABELS, add_video, box_masks, frame_number, make_tube
+
+from vadsdk.data.dataset import ActionDataset, open_dataset
+from vadsdk.data.decoded import DecodedVideos, shrink_masks
+from vadsdk.data.native_writer import write_dataset
+from vadsdk.errors import DatasetError
+
+SIZE = (24, 32)
+BYTES_A_VIDEO = 20 * 24 * 32 * 4
+
+
+def decode(dataset: ActionDataset, **settings: int) -> DecodedVideos:
+    return DecodedVideos(dataset, dataset.split("train"), store_size=SIZE, **settings)
+
+
+def test_frames_and_masks_are_stored_small(native_folder: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    dataset = open_dataset(native_folder)
+    decoded = DecodedVideos(
+        dataset,
+        dataset.split("train"),
+        store_size=SIZE,
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    video = decoded.video("videos/jump1.mp4")
+    assert video.frames.shape == (20, *SIZE, 3)
+    assert video.frames.dtype == np.uint8
+    assert [frame_number(frame) for frame in video.frames] == list(range(20))
+    assert video.masks is not None
+    assert not video.masks[:4].any()
+    assert not video.masks[16:].any()
+    assert (video.masks[4:16] == box_masks(make_tube("jump", 4, 16))[:, ::2, ::2]).all()
+    assert calls == [(number, 6) for number in range(1, 7)]
+    assert set(decoded.num_frames.values()) == {20}
+    assert not decoded.skipped
+
+
+def test_an_unlabelled_video_has_no_masks(native_folder: Path) -> None:
+    dataset = open_dataset(native_folder)
+    record = replace(dataset.records[0], tubes=(), labelled=False)
+    decoded = DecodedVideos(dataset, [record], store_size=SIZE)
+    assert decoded.video(record.name).masks is None
+
+
+def test_beyond_the_budget_videos_are_decoded_again_and_equal(native_folder: Path) -> None:
+    dataset = open_dataset(native_folder)
+    whole = decode(dataset)
+    tight = decode(dataset, byte_budget=2 * BYTES_A_VIDEO)
+    for record in tight.records * 2:
+        assert (tight.video(record.name).frames == whole.video(record.name).frames).all()
+        assert tight.num_stored_bytes <= 2 * BYTES_A_VIDEO
+    assert whole.num_stored_bytes == 6 * BYTES_A_VIDEO
+    assert tight.num_stored_bytes == 2 * BYTES_A_VIDEO
+
+
+def test_the_least_recently_used_video_goes_first(native_folder: Path) -> None:
+    decoded = decode(open_dataset(native_folder), byte_budget=2 * BYTES_A_VIDEO, num_workers=1)
+    first, second, third = (record.name for record in decoded.records[:3])
+    kept = decoded.video(first)
+    decoded.video(second)
+    assert decoded.video(first) is kept
+    decoded.video(third)  # drops the second
+    assert decoded.video(first) is kept
+
+
+def test_broken_videos_are_left_out_with_their_reasons(tmp_path: Path) -> None:
+    videos = [add_video(tmp_path, name, (make_tube("jump", 0, 5),)) for name in "abcd"]
+    write_dataset(tmp_path, LABELS, videos)
+    (tmp_path / "videos" / "a.mp4").write_text("no video", encoding="utf-8")
+    (tmp_path / "videos" / "b.mp4").write_bytes(b"")
+    add_video(tmp_path, "c", num_frames=12)  # shorter than annotated
+    decoded = decode(open_dataset(tmp_path))
+    assert [record.name for record in decoded.records] == ["videos/d.mp4"]
+    reasons = dict(decoded.skipped)
+    assert list(reasons) == ["videos/a.mp4", "videos/b.mp4", "videos/c.mp4"]
+    assert "a.mp4" in reasons["videos/a.mp4"]
+    assert "b.mp4" in reasons["videos/b.mp4"]
+    assert "has 12 frames, its annotation is for 20; replace" in reasons["videos/c.mp4"]
+
+
+def test_no_usable_video_at_all_is_an_error(tmp_path: Path) -> None:
+    write_dataset(tmp_path, LABELS, [add_video(tmp_path, "a")])
+    (tmp_path / "videos" / "a.mp4").unlink()
+    with pytest.raises(DatasetError, match=r"no video of .* can be used; the first of 1: .*a\.mp4"):
+        decode(open_dataset(tmp_path))
+
+
+def test_the_same_video_twice_is_an_error(native_folder: Path) -> None:
+    dataset = open_dataset(native_folder)
+    with pytest.raises(DatasetError, match=r"two videos are called 'videos/jump0\.mp4'"):
+        DecodedVideos(dataset, [dataset.records[0]] * 2)
+
+
+def test_a_mask_pixel_is_set_where_half_is_covered() -> None:
+    masks = np.array([[[1, 1, 0, 0, 1, 0], [0, 0, 0, 0, 0, 0]]], np.bool_)  # (1, 2, 6)
+    assert shrink_masks(masks, (1, 3)).tolist() == [[[1, 0, 0]]]

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_data import GREY_STEP, LABELS, add_video, make_tube
+
+from vadsdk.data.clip_classes import clip_class
+from vadsdk.data.dataset import open_dataset
+from vadsdk.data.decoded import DecodedVideos
+from vadsdk.data.native_writer import write_dataset
+from vadsdk.data.sampling import ClipSampler
+from vadsdk.data.splits import apply_split
+from vadsdk.errors import DatasetError
+
+SIZE = (24, 32)
+SPEC = {
+    "clip_length": 4,
+    "frame_stride": 2,
+    "num_labelled": 2,
+    "num_unlabelled": 3,
+    "seed": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def decoded(native_folder: Path) -> DecodedVideos:
+    dataset = open_dataset(native_folder)
+    partly = apply_split(dataset, {"videos/jump0.mp4", "videos/jump1.mp4", "videos/wave0.mp4"})
+    return DecodedVideos(partly, partly.split("train"), store_size=SIZE)
+
+
+def frame_numbers(clips: torch.Tensor) -> np.ndarray:
+    """(B, T) from (B, T, H, W, 3)."""
+    return np.round(clips.numpy().mean(axis=(2, 3, 4)) / GREY_STEP).astype(int)
+
+
+def test_a_batch_holds_labelled_clips_then_unlabelled_ones(decoded: DecodedVideos) -> None:
+    batch = ClipSampler(decoded, LABELS, **SPEC).batch(0)
+    assert batch.clips.shape == (5, 4, *SIZE, 3)
+    assert batch.masks.shape == (5, 4, *SIZE)
+    assert batch.labelled.tolist() == [True, True, False, False, False]
+    assert (np.diff(frame_numbers(batch.clips)) == 2).all()
+
+
+def test_a_step_gives_the_same_batch_whatever_came_before(decoded: DecodedVideos) -> None:
+    sampler = ClipSampler(decoded, LABELS, **SPEC)
+    batches = [sampler.batch(step) for step in range(5)]
+    again = ClipSampler(decoded, LABELS, **SPEC).batch(3)
+    assert torch.equal(batches[3].clips, again.clips)
+    assert torch.equal(batches[3].masks, again.masks)
+    assert torch.equal(batches[3].class_indices, again.class_indices)
+    other = ClipSampler(decoded, LABELS, **SPEC | {"seed": 1})
+    assert any(not torch.equal(other.batch(s).clips, batches[s].clips) for s in range(5))
+
+
+def test_unlabelled_clips_never_carry_labels(decoded: DecodedVideos) -> None:
+    sampler = ClipSampler(decoded, LABELS, **SPEC)
+    for step in range(10):
+        batch = sampler.batch(step)
+        assert batch.class_indices[2:].tolist() == [-1, -1, -1]
+        assert not batch.masks[2:].any()
+
+
+def test_masks_and_classes_belong_to_the_frames_of_the_clip(decoded: DecodedVideos) -> None:
+    sampler = ClipSampler(decoded, LABELS, **SPEC)
+    for step in range(20):
+        batch = sampler.batch(step)
+        shown = frame_numbers(batch.clips)[:2]
+        acting = (shown >= 4) & (shown < 16)
+        assert (batch.masks[:2].numpy().any(axis=(2, 3)) == acting).all()
+        classes = batch.class_indices[:2].numpy()
+        assert ((classes >= 0) == acting.any(axis=1)).all()
+
+
+def test_classes_take_turns_and_their_videos_too(decoded: DecodedVideos) -> None:
+    sampler = ClipSampler(decoded, LABELS, **SPEC)
+    names = [sampler.labelled_place(draw).record.name for draw in range(40)]
+    counts = Counter(names)
+    assert counts["videos/wave0.mp4"] == 20
+    assert counts["videos/jump0.mp4"] == counts["videos/jump1.mp4"] == 10
+    for first in range(0, 40, 2):
+        assert len({name[7:11] for name in names[first : first + 2]}) == 2
+
+
+def test_unlabelled_videos_all_come_before_any_comes_again(decoded: DecodedVideos) -> None:
+    sampler = ClipSampler(decoded, LABELS, **SPEC)
+    names = [sampler.unlabelled_place(draw).record.name for draw in range(30)]
+    laps = [names[first : first + 3] for first in range(0, 30, 3)]
+    assert all(len(set(lap)) == 3 for lap in laps)
+    assert len({tuple(lap) for lap in laps}) > 1
+
+
+def test_starts_reach_every_place_that_fits(decoded: DecodedVideos) -> None:
+    sampler = ClipSampler(decoded, LABELS, **SPEC)
+    starts = {int(sampler.unlabelled_place(draw).frame_indices[0]) for draw in range(600)}
+    assert starts == set(range(14))  # a window of 7 frames in 20
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(1.0, 1.0, 1.0), (0.0, 0.2, 0.5)])
+def test_the_action_share_places_clips_on_the_action(
+    tmp_path: Path, share: float, low: float, high: float
+) -> None:
+    videos = [add_video(tmp_path, "a", (make_tube("wave", 40, 50),), num_frames=60)]
+    write_dataset(tmp_path, LABELS, videos)
+    dataset = open_dataset(tmp_path)
+    sampler = ClipSampler(
+        DecodedVideos(dataset, dataset.records, store_size=SIZE),
+        LABELS,
+        **SPEC | {"num_unlabelled": 0},
+        action_share=share,
+    )
+    classes = [sampler.labelled_place(draw).class_index for draw in range(200)]
+    assert low <= classes.count(1) / 200 <= high
+    assert set(classes) <= {1, -1}
+
+
+def test_a_video_shorter_than_the_window_repeats_its_last_frame(tmp_path: Path) -> None:
+    videos = [add_video(tmp_path, "a", (make_tube("wave", 0, 3),), num_frames=3)]
+    write_dataset(tmp_path, LABELS, videos)
+    dataset = open_dataset(tmp_path)
+    decoded = DecodedVideos(dataset, dataset.records, store_size=SIZE)
+    sampler = ClipSampler(decoded, LABELS, **SPEC | {"num_unlabelled": 0})
+    assert sampler.labelled_place(0).frame_indices.tolist() == [0, 2, 2, 2]
+    assert frame_numbers(sampler.batch(0).clips)[0].tolist() == [0, 2, 2, 2]
+
+
+def test_labelled_background_takes_turns_as_a_class(native_folder: Path) -> None:
+    dataset = open_dataset(native_folder)
+    records = [*dataset.split("train")[:3], replace(dataset.records[3], tubes=())]
+    decoded = DecodedVideos(dataset, records, store_size=SIZE)
+    sampler = ClipSampler(decoded, LABELS, **SPEC | {"num_unlabelled": 0})
+    names = Counter(sampler.labelled_place(draw).record.name for draw in range(20))
+    assert names["videos/jump3.mp4"] == 10
+
+
+def test_asking_for_clips_that_are_not_there_is_refused(native_folder: Path) -> None:
+    dataset = open_dataset(native_folder)
+    labelled = DecodedVideos(dataset, dataset.records[:1], store_size=SIZE)
+    with pytest.raises(DatasetError, match="give --unlabelled DIR or a --labelled-fraction below"):
+        ClipSampler(labelled, LABELS, **SPEC)
+    bare = replace(dataset.records[0], tubes=(), labelled=False)
+    unlabelled = DecodedVideos(dataset, [bare], store_size=SIZE)
+    with pytest.raises(DatasetError, match="no usable labelled video shows an action; label at"):
+        ClipSampler(unlabelled, LABELS, **SPEC)
+
+
+def test_the_class_of_a_clip_covers_most_of_its_frames() -> None:
+    tubes = (make_tube("jump", 0, 5), make_tube("wave", 4, 10, id=1))
+    frames = np.arange(10)
+    assert clip_class(tubes, frames[:6], LABELS) == 0
+    assert clip_class(tubes, frames[3:], LABELS) == 1
+    assert clip_class(tubes, frames[:0], LABELS) == -1
+    assert clip_class(tubes, np.array([20]), LABELS) == -1
+    tied = frames[3:6]  # 2 of each
+    assert clip_class(tubes, tied, LABELS) == 0
+    assert clip_class(tubes, tied, LABELS, preferred="wave") == 1
+    assert clip_class(tubes, frames[:6], LABELS, preferred="wave") == 0

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_data import HEIGHT, WIDTH, make_tube
+
+from vadsdk.data.dataset import open_dataset
+from vadsdk.data.records import VideoRecord
+from vadsdk.data.splits import (
+    LabelledSplit,
+    apply_split,
+    choose_labelled,
+    main_label,
+    read_split,
+    split_file_name,
+    write_split,
+)
+from vadsdk.errors import ConfigError, DatasetError
+
+
+def make_record(name: str, *labels: str, labelled: bool = True) -> VideoRecord:
+    """The tubes get 10, 9, 8... frames, so the first label is the main one."""
+    return VideoRecord(
+        name=name,
+        path=Path(name),
+        split="train",
+        num_frames=20,
+        width=WIDTH,
+        height=HEIGHT,
+        fps=10,
+        tubes=tuple(make_tube(label, 0, 10 - i, id=i) for i, label in enumerate(labels)),
+        labelled=labelled,
+    )
+
+
+LABELS = "abcd"
+some_records = st.lists(
+    st.lists(st.sampled_from(LABELS), max_size=3, unique=True), min_size=1, max_size=12
+).map(lambda videos: [make_record(f"v{i}", *labels) for i, labels in enumerate(videos)])
+with_an_action = some_records.filter(lambda records: any(record.tubes for record in records))
+fractions = st.floats(0.001, 1)
+seeds = st.integers(0, 5)
+
+
+@settings(max_examples=50)
+@given(with_an_action, fractions, fractions, seeds)
+def test_a_larger_fraction_contains_the_smaller(
+    records: list[VideoRecord], first: float, second: float, seed: int
+) -> None:
+    small, large = sorted((first, second))
+    assert choose_labelled(records, small, seed) <= choose_labelled(records, large, seed)
+
+
+@settings(max_examples=50)
+@given(with_an_action, fractions, seeds, st.randoms(use_true_random=False))
+def test_the_order_of_the_records_does_not_matter(
+    records: list[VideoRecord], fraction: float, seed: int, shuffler: random.Random
+) -> None:
+    shuffled = list(records)
+    shuffler.shuffle(shuffled)
+    assert choose_labelled(records, fraction, seed) == choose_labelled(shuffled, fraction, seed)
+
+
+@settings(max_examples=50)
+@given(with_an_action, fractions, seeds)
+def test_every_class_that_is_there_is_labelled_at_least_once(
+    records: list[VideoRecord], fraction: float, seed: int
+) -> None:
+    chosen = choose_labelled(records, fraction, seed)
+    shown = {tube.label for record in records for tube in record.tubes}
+    labelled = {t.label for record in records if record.name in chosen for t in record.tubes}
+    assert labelled == shown
+
+
+@settings(max_examples=50)
+@given(with_an_action, seeds)
+def test_a_fraction_of_one_is_everything(records: list[VideoRecord], seed: int) -> None:
+    assert choose_labelled(records, 1, seed) == {record.name for record in records}
+
+
+def test_each_class_gets_its_share() -> None:
+    records = [make_record(f"{label}{i}", label) for label in "ac" for i in range(20)]
+    records += [make_record(f"background{i}") for i in range(10)]
+    chosen = choose_labelled(records, 0.3, seed=0)
+    counts = {kind: sum(name.startswith(kind) for name in chosen) for kind in "acb"}
+    assert counts == {"a": 6, "c": 6, "b": 3}
+
+
+def test_the_choice_of_a_seed_never_changes() -> None:
+    """The first three of `printf 0/v$i | sha256sum`: results name a seed, so they must stay."""
+    records = [make_record(f"v{i}", "a") for i in range(10)]
+    assert choose_labelled(records, 0.3, seed=0) == {"v6", "v7", "v9"}
+    assert choose_labelled(records, 0.3, seed=1) != choose_labelled(records, 0.3, seed=0)
+
+
+def test_unlabelled_records_cannot_be_chosen() -> None:
+    records = [make_record("v0", "a"), make_record("v1", labelled=False)]
+    assert choose_labelled(records, 1, seed=0) == {"v0"}
+
+
+@pytest.mark.parametrize("fraction", [0, -0.1, 1.01, 30, float("nan")])
+def test_a_fraction_outside_its_range_is_refused(fraction: float) -> None:
+    with pytest.raises(ConfigError, match=r"is in \(0, 1\], such as 0\.1 for 10 %, not"):
+        choose_labelled([make_record("v0", "a")], fraction, seed=0)
+
+
+def test_videos_without_any_action_cannot_be_split() -> None:
+    with pytest.raises(DatasetError, match="annotate at least one video of each class"):
+        choose_labelled([make_record("v0")], 0.5, seed=0)
+
+
+def test_the_main_label_fills_most_frames_and_ties_go_by_name() -> None:
+    assert main_label(make_record("v", "b", "a")) == "b"
+    assert main_label(make_record("v")) is None
+    tied = (make_tube("b", 0, 5), make_tube("a", 5, 10, id=1))
+    record = VideoRecord(
+        name="v", path=Path("v"), split="train", num_frames=10, width=64, height=48, fps=10,
+        tubes=tied,
+    )  # fmt: skip
+    assert main_label(record) == "a"
+
+
+def test_apply_split_forgets_the_other_training_labels(native_folder: Path) -> None:
+    dataset = open_dataset(native_folder)
+    partly = apply_split(dataset, {"videos/jump0.mp4", "videos/wave2.mp4"})
+    known = {record.name for record in partly.records if record.labelled}
+    assert known == {
+        "videos/jump0.mp4",
+        "videos/wave2.mp4",
+        "videos/jump3.mp4",  # for testing
+        "videos/wave3.mp4",
+    }
+    assert not any(record.tubes for record in partly.records if not record.labelled)
+    hidden = next(record for record in dataset.records if record.name == "videos/jump1.mp4")
+    with pytest.raises(ValueError, match="not labelled: it has no masks to learn from"):
+        partly.actor_masks(hidden, [5])
+    shown = next(record for record in partly.records if record.name == "videos/jump0.mp4")
+    assert partly.actor_masks(shown, [5]).any()
+
+
+def test_a_split_of_another_data_set_is_refused(native_folder: Path) -> None:
+    with pytest.raises(DatasetError, match=r"1 of the 2 labelled videos .* such as 'b\.mp4'"):
+        apply_split(open_dataset(native_folder), {"videos/jump0.mp4", "b.mp4"})
+
+
+def test_a_split_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / split_file_name(0.3, 7)
+    write_split(path, LabelledSplit(fraction=0.3, seed=7, labelled=["b", "a"]))
+    assert path.name == "labelled_30_seed7.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert content == {"fraction": 0.3, "seed": 7, "labelled": ["a", "b"]}
+    assert read_split(path).labelled == ["a", "b"]
+
+
+def test_a_malformed_split_file_is_refused_with_its_field(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_text('{"fraction": 30, "seed": 0, "labelled": ["a"]}', encoding="utf-8")
+    with pytest.raises(
+        DatasetError, match=r"s\.json: fraction: Input should be less than or equal"
+    ):
+        read_split(path)
+    with pytest.raises(DatasetError, match=r"nowhere\.json does not exist"):
+        read_split(tmp_path / "nowhere.json")
