@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from network_doubles import NUM_CLASSES, ColourNetwork, colour_batch
+from torch import Tensor
+
+from vadsdk.data.batches import ClipBatch
+from vadsdk.errors import ConfigError
+from vadsdk.losses.ramps import exp_rampup
+from vadsdk.methods import E2E, METHODS, E2ESettings, Method, build_method
+
+SUPERVISED = {"cls", "loc_bce", "loc_dice"}
+TABLE_ROWS: dict[str, tuple[dict[str, object], set[str]]] = {
+    "supervised": ({"classification_consistency": False, "localisation": "none"}, set()),
+    "CC": ({"localisation": "none"}, {"cons_cls"}),
+    "LC": ({"classification_consistency": False, "localisation": "l2"}, {"cons_loc"}),
+    "CC + LC": ({"localisation": "l2"}, {"cons_cls", "cons_loc"}),
+    **{
+        name: ({"classification_consistency": False, **row}, {"cons_loc"})
+        for name, row in {
+            "V": {"cyclic": False, "non_attentive_l2": False},
+            "V + VC": {"non_attentive_l2": False},
+            "V + L2": {"cyclic": False},
+            "V + VC + L2": {},
+            "G": {"localisation": "gradient"},
+            "G + L2": {"localisation": "gradient", "non_attentive_l2": True},
+            "V + G": {"localisation": "variance+gradient"},
+        }.items()
+    },
+}
+MIDWAY = 0.5
+
+
+def losses_of(batch: ClipBatch, progress: float = MIDWAY, **settings: object) -> dict[str, Tensor]:
+    return build_method("e2e", ColourNetwork(), settings).losses(batch, progress)
+
+
+def assert_same(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+@pytest.mark.parametrize("row", TABLE_ROWS)
+def test_every_row_of_tables_1_and_3_can_be_configured(row: str) -> None:
+    settings, consistencies = TABLE_ROWS[row]
+    losses = losses_of(colour_batch(), **settings)
+    assert losses.keys() == SUPERVISED | consistencies
+    assert all(value.isfinite() and value >= 0 for value in losses.values())
+
+
+def test_the_rows_of_table_3_differ() -> None:
+    batch = colour_batch()
+    rows = [row for row, (_, names) in TABLE_ROWS.items() if names == {"cons_loc"}]
+    values = [losses_of(batch, **TABLE_ROWS[row][0])["cons_loc"].item() for row in rows]
+    assert len(set(values)) == len(rows)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("progress", [0.0, MIDWAY])
+def test_what_unlabelled_rows_hide_never_matters(name: str, progress: float) -> None:
+    batch = colour_batch()
+    masks, classes = batch.masks.clone(), batch.class_indices.clone()
+    masks[3:], classes[3:] = 1 - masks[3:], -1
+    blind = replace(batch, masks=masks, class_indices=classes)
+    came = [build_method(name, ColourNetwork()).losses(b, progress) for b in (batch, blind)]
+    assert_same(*came)
+
+
+def test_unlabelled_clips_do_matter_to_e2e_and_not_to_supervised() -> None:
+    batch = colour_batch()
+    clips = batch.clips.clone()
+    clips[3:] = clips[3:].flip(3)
+    other = replace(batch, clips=clips)
+    for name, matters in (("e2e", True), ("supervised", False)):
+        first, second = (
+            sum(build_method(name, ColourNetwork()).losses(b, MIDWAY).values())
+            for b in (batch, other)
+        )
+        assert (first != second) == matters
+
+
+def test_the_weights_are_those_of_equations_8_and_9() -> None:
+    batch = colour_batch()
+    plain = losses_of(batch, lambda_total=1, lambda_cls=1, lambda_loc=1)
+    paper = losses_of(batch)
+    torch.testing.assert_close(paper["cons_cls"], 0.1 * 0.3 * plain["cons_cls"])
+    torch.testing.assert_close(paper["cons_loc"], 0.1 * 0.7 * plain["cons_loc"])
+
+
+def test_lambda_is_ramped_up_over_its_share_of_the_training() -> None:
+    batch = colour_batch()
+    for progress, share in ((0.1, exp_rampup(0.1, 0.4)), (0.4, 1.0), (0.9, 1.0)):
+        ramped = losses_of(batch, progress, lambda_ramp_fraction=0.4)
+        plain = losses_of(batch, progress)
+        for name in ("cons_cls", "cons_loc"):
+            torch.testing.assert_close(ramped[name], share * plain[name])
+        assert torch.equal(ramped["cls"], plain["cls"])
+
+
+@pytest.mark.parametrize("localisation", ["l2", "variance", "gradient"])
+@pytest.mark.parametrize(("target", "through_original"), [("both", True), ("stop_original", False)])
+def test_consistency_pulls_on_the_views_that_are_asked_for(
+    localisation: str, target: str, through_original: bool
+) -> None:
+    settings = E2ESettings.model_validate(
+        {"localisation": localisation, "consistency_target": target}
+    )
+    network = ColourNetwork()
+    batch = colour_batch()
+    method = E2E(network, settings)
+    original = method._views.make(batch.clips, "weak")
+    augmented = method._views.make(batch.clips, "strong")
+    for view in (original, augmented):
+        view.clips.requires_grad_()
+    losses = method.losses_of_views(original, augmented, batch, MIDWAY)
+    for name in ("cons_cls", "cons_loc"):
+        first, second = torch.autograd.grad(
+            losses[name], (original.clips, augmented.clips), allow_unused=True, retain_graph=True
+        )
+        assert second is not None
+        assert second.any(), name
+        assert (first is not None and bool(first.any())) == through_original, name
+
+
+def test_consistency_compares_the_same_place_of_the_video() -> None:
+    """A network that answers pixel by pixel is consistent under any geometry."""
+    geometry = {"flip_probability": 0.5, "zoom": [0.7, 1.0], "rotation_degrees": 10}
+    y, x = torch.meshgrid(torch.linspace(0, 3, 32), torch.linspace(0, 3, 32), indexing="ij")
+    waves = (127 + 100 * torch.sin(x) * torch.cos(y)).round().to(torch.uint8)
+    batch = colour_batch()
+    clips = waves[None, None, :, :, None].expand(6, 4, 32, 32, 3)
+    smooth = replace(batch, clips=clips, masks=torch.zeros((6, 4, 32, 32), dtype=torch.uint8))
+    network = ColourNetwork()
+    for parameter in network.body.parameters():
+        centre = parameter.data[..., 1:2, 1:2, 1:2].clone() if parameter.ndim == 5 else None
+        if centre is not None:
+            parameter.data.zero_()
+            parameter.data[..., 1:2, 1:2, 1:2] = centre
+    settings = {"localisation": "l2", "original_view": geometry, "augmented_view": geometry}
+    aligned = build_method("e2e", network, settings).losses(smooth, 0.0)["cons_loc"]
+    first = network.clips[0]
+    unaligned = (0.07 * (first - first.flip(-1)).square().mean()).item()
+    assert aligned.item() < 0.01 * unaligned
+
+
+def test_labelled_rows_are_decoded_for_their_class_and_unlabelled_ones_for_all_then_their_own() -> (
+    None
+):
+    labelled = torch.eye(NUM_CLASSES)
+    for progress, unlabelled in ((0.05, torch.ones(3, 3)), (0.1, torch.zeros(3, 3))):
+        network = ColourNetwork()
+        build_method("e2e", network).losses(colour_batch(), progress)
+        assert torch.equal(network.conditions[0], torch.cat((labelled, unlabelled)))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_both_views_of_an_unlabelled_clip_are_decoded_for_one_class_unless_told(
+    shared: bool,
+) -> None:
+    network = ColourNetwork()
+    build_method("e2e", network, {"shared_condition": shared}).losses(colour_batch(), MIDWAY)
+    first, second = network.conditions
+    assert not first[3:].any()
+    own = network(network.clips[0], first).class_scores.argmax(1)
+    expected = torch.nn.functional.one_hot(own, NUM_CLASSES).float() if shared else first
+    assert torch.equal(second[3:], expected[3:])
+    assert torch.equal(second[:3], first[:3])
+
+
+def test_a_labelled_clip_without_action_teaches_empty_masks_and_no_class() -> None:
+    batch = colour_batch(num_labelled=1, num_unlabelled=0)
+    empty = replace(batch, masks=torch.zeros_like(batch.masks), class_indices=torch.tensor([-1]))
+    network = ColourNetwork()
+    losses = build_method("supervised", network).losses(empty, MIDWAY)
+    assert losses["cls"].item() == 0
+    assert losses["loc_bce"].item() > 0
+    assert not network.conditions[0].any()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_batch_without_labels_gives_connected_zeros(name: str) -> None:
+    network = ColourNetwork()
+    batch = colour_batch(num_labelled=0)
+    losses = build_method(name, network).losses(batch, MIDWAY)
+    for term in SUPERVISED:
+        assert losses[term].item() == pytest.approx(0)
+        assert losses[term].requires_grad
+    sum(losses.values(), torch.zeros(())).backward()
+
+
+def test_supervising_both_views_averages_their_losses() -> None:
+    batch = colour_batch()
+    both, first = (
+        losses_of(batch, localisation="none", supervise_both_views=flag) for flag in (True, False)
+    )
+    swapped_network = ColourNetwork()
+    method = E2E(swapped_network, E2ESettings(localisation="none"))
+    original = method._views.make(batch.clips, "weak")
+    augmented = method._views.make(batch.clips, "strong")
+    second = method.losses_of_views(augmented, original, batch, MIDWAY)
+    for term in SUPERVISED:
+        torch.testing.assert_close(both[term], (first[term] + second[term]) / 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "classification"),
+    [
+        ("supervised", "spread"),
+        ("supervised", "cross_entropy"),
+        ("e2e", "spread"),
+        ("e2e", "released_spread"),
+    ],
+)
+def test_losses_go_down(name: str, classification: str) -> None:
+    network = ColourNetwork()
+    method = build_method(name, network, {"terms": {"classification": classification}})
+    totals = []
+    for step in range(30):
+        total = sum(method.losses(colour_batch(seed=step), 0.2).values(), torch.zeros(()))
+        network.zero_grad()
+        total.backward()
+        for parameter in network.parameters():  # sign descent: no optimiser to import
+            parameter.data -= 0.02 * parameter.grad.sign()
+        method.after_step()
+        totals.append(total.item())
+    assert sum(totals[-5:]) < 0.6 * sum(totals[:5])
+
+
+def test_a_resumed_method_sees_the_views_it_would_have_seen() -> None:
+    batch = colour_batch()
+    first: Method = build_method("e2e", ColourNetwork())
+    first.losses(batch, MIDWAY)
+    state = first.state_dict()
+    expected = first.losses(batch, MIDWAY)
+    resumed = build_method("e2e", ColourNetwork(), {"seed": 7})
+    resumed.load_state_dict(state)
+    assert_same(resumed.losses(batch, MIDWAY), expected)
+    assert all(isinstance(value, Tensor) for value in state.values())
+
+
+def test_another_seed_gives_other_views() -> None:
+    batch = colour_batch()
+    assert losses_of(batch, seed=0)["cls"] != losses_of(batch, seed=1)["cls"]
+
+
+def test_half_precision_answers_are_compared_in_single_precision() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = losses_of(colour_batch())
+    assert all(value.dtype == torch.float32 for value in losses.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("e2f", None, "unknown method 'e2f'. Did you mean 'e2e'"),
+        ("e2e", {"lambda_totl": 1}, "'lambda_totl'. Did you mean 'lambda_total'"),
+        ("e2e", {"window": 4}, "'window' of method 'e2e' cannot be 4: .*odd"),
+        ("e2e", {"localisation": "l3"}, "'localisation' .* cannot be 'l3'"),
+        ("supervised", {"view": "strng"}, "unknown view strength 'strng'. Did you mean 'strong'"),
+        ("supervised", {"terms": {"cls": 2}}, "'terms.cls'"),
+    ],
+)
+def test_what_is_not_understood_is_named(
+    name: str, settings: dict[str, object] | None, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_method(name, ColourNetwork(), settings)
+
+
+def test_settings_may_come_as_the_text_of_a_command_line() -> None:
+    settings = E2ESettings.model_validate({"lambda_total": "0.5", "cyclic": "false", "window": "3"})
+    assert (settings.lambda_total, settings.cyclic, settings.window) == (0.5, False, 3)

@@ -1,0 +1,76 @@
+"""The supervised baseline: the labelled rows of a batch, seen in a weak view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from vadsdk.data.batches import ClipBatch
+from vadsdk.methods.network import input_size_of, num_classes_of
+from vadsdk.methods.settings import ViewStrength
+from vadsdk.methods.supervised_terms import TermSettings, class_condition, supervised_losses
+from vadsdk.methods.views import ViewMaker
+
+if TYPE_CHECKING:
+    from vadsdk.models import ClipOutputs
+
+
+class SupervisedSettings(BaseModel):
+    """How the baseline learns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    view: ViewStrength = "weak"
+    """How the clips are augmented."""
+    terms: TermSettings = TermSettings()
+    """Weights and forms of the losses."""
+    seed: int = 0
+    """Of the views."""
+
+
+class Supervised:
+    """Learns from the labelled rows alone; unlabelled rows are not even shown to the network.
+
+    Args:
+        network: `(clips, condition) -> ClipOutputs`, with `num_classes` and `input_size`.
+        settings: how it learns.
+    """
+
+    def __init__(self, network: nn.Module, settings: SupervisedSettings | None = None) -> None:
+        self.settings = settings or SupervisedSettings()
+        self._network = network
+        self._views = ViewMaker(input_size_of(network), self.settings.seed)
+
+    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+        """Return `cls`, `loc_bce`, `loc_dice`, weighted; see `Method.losses`."""
+        seen = _labelled_part(batch)
+        view = self._views.make(seen.clips, self.settings.view)
+        condition = class_condition(seen, num_classes_of(self._network), all_classes=False)
+        outputs: ClipOutputs = self._network(view.clips, condition)
+        return supervised_losses(outputs, seen, view, progress, self.settings.terms)
+
+    def after_step(self) -> None:
+        """Nothing follows the network."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the state of the views' random stream."""
+        return self._views.state_dict()
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take up what `state_dict` returned."""
+        self._views.load_state_dict(state)
+
+
+def _labelled_part(batch: ClipBatch) -> ClipBatch:
+    """Return the labelled rows; all rows where none is labelled, whose losses are then zeros."""
+    rows = batch.labelled.nonzero()[:, 0]
+    if len(rows) in (0, len(batch)):
+        return batch
+    return ClipBatch(
+        clips=batch.clips[rows],
+        masks=batch.masks[rows],
+        class_indices=batch.class_indices[rows],
+        labelled=batch.labelled[rows],
+    )

@@ -1,0 +1,115 @@
+"""What every method asks of the labelled rows, and the class that each row's masks are decoded for.
+
+Legend: B clips, T frames, K classes, L labelled rows, h, w of the network's input.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from vadsdk.data.batches import ClipBatch
+from vadsdk.kernels.augmentation import apply_view_to_masks
+from vadsdk.losses import (
+    bce_loss,
+    cross_entropy_loss,
+    dice_loss,
+    released_spread_loss,
+    spread_loss,
+    spread_margin,
+)
+from vadsdk.methods.views import View
+
+if TYPE_CHECKING:
+    from vadsdk.models import ClipOutputs
+
+
+class TermSettings(BaseModel):
+    """Weights and forms of the supervised losses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classification: Literal["spread", "cross_entropy", "released_spread"] = "spread"
+    """Spread loss with the margin of `spread_margin`; cross entropy; paper 1's released
+    arithmetic."""
+    cls_weight: float = Field(default=1.0, ge=0)
+    """Of the classification loss."""
+    bce_weight: float = Field(default=1.0, ge=0)
+    """Of the masks' cross entropy."""
+    dice_weight: float = Field(default=1.0, ge=0)
+    """Of the masks' Dice loss."""
+
+
+def supervised_losses(
+    outputs: ClipOutputs, batch: ClipBatch, view: View, progress: float, settings: TermSettings
+) -> dict[str, Tensor]:
+    """Return the weighted losses `cls`, `loc_bce` and `loc_dice` of the labelled rows.
+
+    Unlabelled rows are left out before anything is computed. A labelled clip without action (class
+    -1) counts for the masks, which should be empty, and not for the class.
+
+    Args:
+        outputs: the network's answer to `view`.
+        batch: gives masks, classes and who is labelled.
+        view: gives how the masks must be moved.
+        progress: in [0, 1), for the margin.
+        settings: weights and forms.
+    """
+    rows = batch.labelled.nonzero()[:, 0]
+    logits = single_precision(outputs.mask_logits[rows])  # (L, T, h, w)
+    size = (logits.shape[-2], logits.shape[-1])
+    masks = apply_view_to_masks(batch.masks[rows], view.parameters.rows(rows), size)
+    masks = masks.to(logits.dtype)
+    scores = single_precision(outputs.class_scores[rows])
+    classification = _classification_loss(scores, batch.class_indices[rows], progress, settings)
+    return {
+        "cls": settings.cls_weight * classification,
+        "loc_bce": settings.bce_weight * bce_loss(logits, masks),
+        "loc_dice": settings.dice_weight * dice_loss(logits, masks),
+    }
+
+
+def class_condition(batch: ClipBatch, num_classes: int, *, all_classes: bool) -> Tensor:
+    """Return (B, K) float, the class weights that the masks are decoded with (reference 2.3).
+
+    Rows with a known class get it. Unlabelled rows get all classes early in the training
+    (`all_classes`) and later zeros, which the network reads as its own best class. A labelled clip
+    without action gets zeros too: its masks must come out empty under the class that would be
+    asked for in use.
+
+    Args:
+        batch: gives classes and who is labelled.
+        num_classes: K.
+        all_classes: whether the training is in its first phase.
+    """
+    known = batch.labelled & (batch.class_indices >= 0)
+    condition = F.one_hot(batch.class_indices.clamp_min(0), num_classes).float()
+    condition = condition * known[:, None]
+    if all_classes:
+        condition = condition + (~batch.labelled)[:, None].float()
+    return condition
+
+
+def with_own_classes(condition: Tensor, class_scores: Tensor) -> Tensor:
+    """Return `condition` with the one-hot best class of `class_scores` (B, K) in its zero rows."""
+    best = F.one_hot(class_scores.detach().argmax(1), condition.shape[1]).to(condition.dtype)
+    return torch.where((condition == 0).all(1, keepdim=True), best, condition)
+
+
+def single_precision(values: Tensor) -> Tensor:
+    """Return at least float32: losses are summed in it whatever the network computed in."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def _classification_loss(
+    scores: Tensor, class_indices: Tensor, progress: float, settings: TermSettings
+) -> Tensor:
+    if settings.classification == "cross_entropy":
+        return cross_entropy_loss(scores, class_indices)
+    if settings.classification == "released_spread":
+        return released_spread_loss(scores, class_indices)
+    return spread_loss(scores, class_indices, spread_margin(progress))
