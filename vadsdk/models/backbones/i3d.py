@@ -109,6 +109,10 @@ class Unit3D(nn.Module):
         if any(surplus):  # what the convolution's own symmetric padding cannot give
             x = F.pad(x, (0, surplus[2], 0, surplus[1], 0, surplus[0]))
         before = [before for before, _ in pads]
+        if before[0] and x.shape[2] == 2:
+            # Two frames padded by the convolution itself: on CPUs, oneDNN's bf16 gradient of the
+            # weights reads memory that nobody wrote and is now and then NaN (torch 2.13).
+            x, before[0] = F.pad(x, (0, 0, 0, 0, before[0], before[0])), 0
         x = F.conv3d(x, self.conv3d.weight, None, self.stride, before)
         return F.relu(self.bn(x), inplace=True)
 

@@ -1,0 +1,82 @@
+"""`vadsdk train`: fine-tune on a few annotated clips and much footage without annotation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vadsdk.cli import console
+from vadsdk.errors import ConfigError
+
+
+def train(
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    out: Annotated[Path, typer.Option(help="Run folder to write.")] = Path("runs/train"),
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of footage without annotation; may be given again."),
+    ] = None,
+    labelled_fraction: Annotated[
+        float | None, typer.Option(help="Share of each class whose annotation is used, in (0, 1].")
+    ] = None,
+    labelled_list: Annotated[
+        Path | None, typer.Option(help="File of `vadsdk data split`, instead of a fraction.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="Layout of the data set; found out if left out.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Network, as in videocapsnet-s.")] = None,
+    method: Annotated[str | None, typer.Option(help="Method: supervised or e2e.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights to start from: a checkpoint or public ones.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="JSON file with settings.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Named settings, as in paper1-jhmdb21.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="One setting, as in train.max_steps=200; may be given again."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:0.")] = "cpu",
+    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
+) -> None:
+    """Fine-tune a detector; ends with the run folder, the scores and what to type next."""
+    from vadsdk.cli.run_display import RunDisplay, print_scores
+    from vadsdk.training.recipes import recipe as named_recipe
+    from vadsdk.training.run_folder import start_run
+    from vadsdk.training.running import run_training
+    from vadsdk.training.settings import RunConfig, merged, read_config, with_overrides
+
+    if config is not None and recipe is not None:
+        raise ConfigError("--config and --recipe both name settings; give one of them")
+    chosen = read_config(config) if config else named_recipe(recipe) if recipe else RunConfig()
+    sections = {
+        "data": {
+            "root": str(data) if data else None,
+            "unlabelled": [str(folder) for folder in unlabelled] if unlabelled else None,
+            "labelled_fraction": labelled_fraction,
+            "labelled_list": str(labelled_list) if labelled_list else None,
+            "format": format,
+        }
+    }
+    top = {"model": model, "method": method, "weights": str(weights) if weights else None}
+    chosen = with_overrides(merged(chosen, top, sections), set_ or [])
+    if not resume and not chosen.data.root:
+        raise ConfigError(
+            "no data set: give --data DIR, or make one with: vadsdk data toy --out toy"
+        )
+    chosen = start_run(out, chosen, resume=resume)
+    with RunDisplay(chosen) as display:
+        result = run_training(chosen, out, device=device, watcher=display)
+    if result.scores is not None:
+        print_scores(result.scores)
+    console.stdout.print(
+        f"\n[bold]{out}[/bold] holds best.safetensors, report.html and metrics.jsonl "
+        f"({result.seconds / 60:.1f} min). Next:\n"
+        f"  vadsdk export {out} --format onnx --out model.onnx\n"
+        f"  vadsdk predict {out} VIDEO.mp4 --save annotated.mp4",
+        highlight=False,
+    )

@@ -1,0 +1,39 @@
+"""What every clip network returns, and whose masks it decodes.
+
+Legend: B clips, T frames, H, W of the input, K classes, P positions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class ClipOutputs(NamedTuple):
+    """The answer to B clips."""
+
+    class_scores: Tensor
+    """(B, K) in [0, 1]."""
+    mask_logits: Tensor
+    """(B, T, H, W): before the sigmoid, one map for all actors of the decoded class."""
+    features: Tensor
+    """(B, P, K) class activations at each position."""
+
+
+def condition_or_own_class(condition: Tensor | None, class_scores: Tensor) -> Tensor:
+    """Return (B, K) class weights; rows of zeros become the one-hot best class of the sample.
+
+    Without branches on data, so that it exports (reference.md 2.3).
+
+    Args:
+        condition: (B, K), or None for zeros everywhere.
+        class_scores: (B, K).
+    """
+    own = F.one_hot(class_scores.argmax(1), class_scores.shape[1]).to(class_scores.dtype)
+    if condition is None:
+        return own
+    condition = condition.to(class_scores.dtype)
+    return torch.where((condition == 0).all(1, keepdim=True), own, condition)

@@ -1,0 +1,156 @@
+"""`videocapsnet-s`: paper 1's detector at 112 pixels and quarter width, to train from scratch on a laptop.
+
+Built like `videocapsnet` (I3D with paper 1's strides, 2D EM-routed capsules, class-masked decoder),
+with two departures that learning from a few dozen clips asks for:
+
+* The class score of a position is not the agreement of the capsules alone. Features add evidence for
+  each class to the capsule's logit, which is a beta_a of its own for every position. Agreement alone
+  hardly learned in the steps that a laptop affords.
+* The decoder ends at half the resolution in space and time, and its last layer gives each of the
+  2 x 2 x 2 fine pixels of a coarse one; a full-resolution decoder took half of a training step.
+
+Legend: B clips, T frames, K classes, P positions of the capsule grid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vadsdk.kernels.routing import em_routing
+from vadsdk.models.backbones.i3d import I3D, PAPER1_I3D
+from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
+from vadsdk.structures import DecodingSpec, ModelSpec
+
+POSE_SIDE = 4
+POSE_SIZE = POSE_SIDE**2
+_SKIPS = ("Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_4f")
+_LOGIT_EDGE = 1e-4
+_BN_MOMENTUM = 0.1  # I3D's 0.01 needs thousands of steps to follow weights learned from scratch
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmallCapsNetConfig:
+    """Sizes of the network."""
+
+    width: float = 0.25
+    """Of the I3D."""
+    input_size: int = 112
+    """Rows and columns; a multiple of 16."""
+    clip_length: int = 8
+    """T; a multiple of 8."""
+    frame_stride: int = 2
+    """Source frames from one clip frame to the next (paper 1, section 4)."""
+    num_capsules: int = 8
+    """Primary capsules a position; 32 in paper 1."""
+    capsule_kernel: int = 9
+    """Side of the primary capsules' window, without padding (paper 1's code)."""
+    decoder: tuple[int, int, int] = (32, 24, 16)
+    """Channels at an eighth, a quarter and half of the resolution."""
+    dropout: float = 0.3
+    """Of whole channels of the deepest features."""
+
+
+class SmallVideoCapsNet(nn.Module):
+    """The network.
+
+    Args:
+        num_classes: K.
+        config: its sizes.
+    """
+
+    def __init__(self, num_classes: int, config: SmallCapsNetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or SmallCapsNetConfig()
+        self.num_classes = num_classes
+        self.backbone = I3D(replace(PAPER1_I3D, width=config.width))
+        for module in self.backbone.modules():
+            if isinstance(module, nn.BatchNorm3d):
+                module.momentum = _BN_MOMENTUM
+        fine, middle, deep = (self.backbone.channels[name] for name in _SKIPS)
+        capsules, kernel = config.num_capsules, config.capsule_kernel
+        self.dropout = nn.Dropout2d(config.dropout)
+        self.poses = nn.Conv2d(deep, capsules * POSE_SIZE, kernel)
+        self.activations = nn.Conv2d(deep, capsules, kernel)
+        self.evidence = nn.Conv2d(deep, num_classes, 1)
+        self.transforms = nn.Parameter(
+            torch.randn(capsules, num_classes, POSE_SIDE, POSE_SIDE) / POSE_SIDE**0.5
+        )
+        self.beta_u = nn.Parameter(torch.zeros(num_classes, POSE_SIZE))
+        self.beta_a = nn.Parameter(torch.zeros(num_classes))
+        first, second, third = config.decoder
+        self.unfold = nn.ConvTranspose2d(num_classes * POSE_SIZE, first, kernel)
+        self.skip_deep = nn.Conv2d(deep, first, 3, padding=1)
+        self.rise_middle = nn.ConvTranspose3d(2 * first, second, 3, 2, 1, 1)
+        self.skip_middle = nn.Conv3d(middle, second, (1, 3, 3), padding=(0, 1, 1))
+        self.rise_fine = nn.ConvTranspose3d(2 * second, third, 3, 2, 1, 1)
+        self.skip_fine = nn.Conv3d(fine, third, 3, padding=1)
+        self.last = nn.Conv3d(2 * third, 8, 3, padding=1)
+
+    @property
+    def input_size(self) -> int:
+        """Rows and columns of the input."""
+        return self.config.input_size
+
+    def spec(self, name: str, labels: tuple[str, ...]) -> ModelSpec:
+        """Return the spec of a file of this network, without provenance."""
+        config = self.config
+        return ModelSpec(
+            kind="mask",
+            model=name,
+            labels=labels,
+            clip_length=config.clip_length,
+            frame_stride=config.frame_stride,
+            input_height=config.input_size,
+            input_width=config.input_size,
+            decoding=DecodingSpec(),
+        )
+
+    def forward(self, clips: Tensor, condition: Tensor | None = None) -> ClipOutputs:
+        """Return class scores, mask logits and class activations by position.
+
+        Args:
+            clips: (B, 3, T, H, W) RGB in [0, 1] at the config's sizes.
+            condition: (B, K) weights of the classes whose poses are decoded; a row of zeros, or
+                None, decodes the clip's own best class.
+        """
+        fine, middle, deep = self.backbone.features(clips, _SKIPS)
+        deep = self.dropout(deep.mean(2))  # (B, C, 1, 14, 14) -> (B, C, 14, 14)
+        poses, features = self._route(deep)  # (B, P, K, 16), (B, P, K)
+        class_scores = features.mean(1)
+        weights = condition_or_own_class(condition, class_scores)
+        masked = poses * weights[:, None, :, None]
+        side = deep.shape[-1] - self.config.capsule_kernel + 1
+        grid = masked.flatten(2).mT.unflatten(2, (side, side))  # (B, K * 16, side, side)
+        mask_logits = self._decode(grid, fine, middle, deep)
+        return ClipOutputs(class_scores=class_scores, mask_logits=mask_logits, features=features)
+
+    def _route(self, deep: Tensor) -> tuple[Tensor, Tensor]:
+        capsules, kernel = self.config.num_capsules, self.config.capsule_kernel
+        poses = self.poses(deep).flatten(2).mT.float()  # (B, P, capsules * 16)
+        activations = self.activations(deep).flatten(2).mT.float().sigmoid()
+        evidence = F.avg_pool2d(self.evidence(deep).float(), kernel, stride=1).flatten(2).mT
+        positions = poses.shape[:2]
+        routed = em_routing(
+            poses.reshape(-1, capsules, POSE_SIDE, POSE_SIDE),
+            activations.reshape(-1, capsules),
+            self.transforms,
+            self.beta_u,
+            self.beta_a,
+        )
+        agreement = torch.logit(routed.activations, _LOGIT_EDGE).unflatten(0, positions)
+        poses = routed.poses.flatten(2).unflatten(0, positions)
+        return poses, torch.sigmoid(agreement + evidence)
+
+    def _decode(self, grid: Tensor, fine: Tensor, middle: Tensor, deep: Tensor) -> Tensor:
+        x = torch.cat([F.relu(self.unfold(grid)), F.relu(self.skip_deep(deep))], 1).unsqueeze(2)
+        x = F.relu(self.rise_middle(x))  # (B, C, 2, 28, 28)
+        x = torch.cat([x, F.relu(self.skip_middle(middle))], 1)
+        x = F.relu(self.rise_fine(x))  # (B, C, 4, 56, 56)
+        x = torch.cat([x, F.relu(self.skip_fine(fine))], 1)
+        x = self.last(x)  # (B, 2 * 2 * 2, 4, 56, 56)
+        x = x.unflatten(1, (2, 2, 2)).permute(0, 4, 1, 5, 2, 6, 3)  # (B, 4, 2, 56, 2, 56, 2)
+        return x.flatten(5, 6).flatten(3, 4).flatten(1, 2)

@@ -1,0 +1,150 @@
+"""A run folder: config, metrics, checkpoints and the point from which to resume.
+
+RUN/config.json        the RunConfig
+    best.safetensors   weights to use, with their ModelSpec
+    last.safetensors   weights of the last save, with their ModelSpec
+    resume.pt          everything to go on exactly; tensors only, read with weights_only=True
+    metrics.jsonl      a line each `log_every` steps
+    report.html        curves, scores and example pictures
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vadsdk.errors import TrainingError
+from vadsdk.training.settings import RunConfig, read_config
+from vadsdk.whole_file import whole_file
+
+CONFIG, METRICS, RESUME = "config.json", "metrics.jsonl", "resume.pt"
+BEST, LAST, REPORT, SCORES = "best.safetensors", "last.safetensors", "report.html", "scores.json"
+
+
+def start_run(folder: Path, config: RunConfig, *, resume: bool) -> RunConfig:
+    """Make a run folder, or take an existing one up again.
+
+    Returns:
+        The config to run: the folder's own when resuming.
+
+    Raises:
+        TrainingError: the folder holds a run and `resume` is not set, or holds none and it is.
+    """
+    exists = (folder / CONFIG).is_file()
+    if exists and not resume:
+        raise TrainingError(
+            f"{folder} already holds a run; give --resume to go on with it, or another --out"
+        )
+    if resume:
+        if not exists:
+            raise TrainingError(f"{folder} holds no run to resume; leave --resume out to start one")
+        return read_config(folder / CONFIG)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise TrainingError(f"{folder} is not empty and holds no run; give another --out")
+    write_text(folder / CONFIG, config.model_dump_json(indent=2) + "\n")
+    return config
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of a run folder, whole or not at all; a TrainingError names what went wrong."""
+    try:
+        with whole_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(f"cannot write {path}: {error.strerror}; free some space?") from None
+
+
+def write_resume_point(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write nested dictionaries of tensors and numbers, whole or not at all.
+
+    Raises:
+        TrainingError: it cannot be written; the previous point is untouched.
+    """
+    try:
+        with whole_file(folder / RESUME) as temporary:
+            torch.save(dict(state), temporary)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        raise TrainingError(
+            f"cannot write {folder / RESUME}: {error}. Free some space and use --resume; "
+            "the previous resume point is untouched"
+        ) from error
+
+
+def read_resume_point(folder: Path) -> dict[str, Any] | None:
+    """Return what `write_resume_point` wrote, None if nothing was written yet.
+
+    Raises:
+        TrainingError: the file is damaged.
+    """
+    path = folder / RESUME
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many types for a damaged file
+        raise TrainingError(
+            f"{path} is damaged ({type(error).__name__}); remove it to start the run anew "
+            f"from step 0, or use {BEST} as it is"
+        ) from error
+    if not isinstance(state, dict):
+        raise TrainingError(f"{path} is no resume point; remove it to start the run anew")
+    return state
+
+
+class MetricsLog:
+    """Writes `metrics.jsonl` and TensorBoard events; lines after the resumed step are dropped.
+
+    Args:
+        folder: the run folder.
+        first_step: step from which the run goes on.
+    """
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        kept = [row for row in read_metrics(folder) if row["step"] <= first_step]
+        write_text(folder / METRICS, "".join(json.dumps(row) + "\n" for row in kept))
+        self._file = (folder / METRICS).open("a", encoding="utf-8", buffering=1)
+        self._board: Any = SummaryWriter(str(folder), purge_step=first_step + 1)  # type: ignore[no-untyped-call]
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Write the values of a step."""
+        row = {"step": step, **{name: round(value, 6) for name, value in values.items()}}
+        self._file.write(json.dumps(row) + "\n")
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+
+    def __enter__(self) -> MetricsLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self._board.close()
+
+
+def read_metrics(folder: Path) -> list[dict[str, float]]:
+    """Return the rows of `metrics.jsonl`, without a last line that was cut short."""
+    path = folder / METRICS
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def rng_state() -> Tensor:
+    """Return torch's CPU generator, which dropout draws from."""
+    return torch.get_rng_state()

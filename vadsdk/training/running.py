@@ -1,0 +1,36 @@
+"""Run a config in a folder, from its data to its report: what `vadsdk train` calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vadsdk.models.checkpoint_file import load_checkpoint
+from vadsdk.runtime.checkpoint import TorchModel
+from vadsdk.training import run_folder
+from vadsdk.training.pictures import example_pictures
+from vadsdk.training.report import write_report
+from vadsdk.training.session import TEST_SPLIT, RunResult, Session, Watcher
+from vadsdk.training.settings import RunConfig
+
+
+def run_training(
+    config: RunConfig, folder: Path, *, device: str = "cpu", watcher: Watcher | None = None
+) -> RunResult:
+    """Train, score and report; goes on from the folder's resume point if there is one.
+
+    Args:
+        config: what to do, as the folder's own config says.
+        folder: a run folder from `run_folder.start_run`.
+        device: "cpu", "cuda" or "cuda:N".
+        watcher: shows the run.
+
+    Raises:
+        VadsdkError: whatever does not fit; a run that was stopped can be resumed.
+    """
+    session = Session(config, folder, device, watcher)
+    result = session.run()
+    records = [r for r in session.dataset.records if r.split == TEST_SPLIT]
+    network, spec = load_checkpoint(folder / run_folder.BEST)
+    pictures = example_pictures(TorchModel(network, spec, device), records)
+    write_report(folder, config, result.scores, pictures, seconds=result.seconds)
+    return result

@@ -1,0 +1,279 @@
+"""A run from its config to its scores: data, network, method, loop, evaluation, report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+import vadsdk
+from vadsdk.data.dataset import ActionDataset, VideoRecord, open_dataset
+from vadsdk.data.decoded import DecodedVideos
+from vadsdk.data.footage import unlabelled_records
+from vadsdk.data.prefetching import prefetch
+from vadsdk.data.sampling import ClipSampler
+from vadsdk.data.splits import apply_split, choose_labelled, read_split
+from vadsdk.errors import ConfigError, TrainingError
+from vadsdk.evaluation import EvaluationReport
+from vadsdk.methods import build_method
+from vadsdk.models import build_model
+from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
+from vadsdk.runtime.checkpoint import TorchModel
+from vadsdk.streaming.scoring import score_model
+from vadsdk.structures import ModelSpec
+from vadsdk.training import run_folder
+from vadsdk.training.loop import StepReport, Trainer
+from vadsdk.training.run_folder import MetricsLog
+from vadsdk.training.settings import DataSettings, RunConfig
+
+LEARNED_SPLIT, VALIDATION_SPLIT, TEST_SPLIT = "train", "val", "test"
+
+
+class Watcher(Protocol):
+    """Shows a run as it goes; `SilentWatcher` shows nothing."""
+
+    def stage(self, title: str, total: int) -> Callable[[int, int], None]:
+        """Begin a stage and return the function that is told done and total."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+        ...
+
+    def step(self, report: StepReport) -> None:
+        """Show a training step."""
+        ...
+
+
+class SilentWatcher:
+    """Shows nothing."""
+
+    def stage(self, title: str, total: int) -> Callable[[int, int], None]:
+        """Begin a stage."""
+        return lambda done, total: None
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+
+    def step(self, report: StepReport) -> None:
+        """Show a training step."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RunResult:
+    """What a run left behind."""
+
+    folder: Path
+    """The run folder."""
+    spec: ModelSpec
+    """What its checkpoints detect."""
+    scores: EvaluationReport | None
+    """On the test split; None if the data set has none."""
+    seconds: float
+    """Wall-clock time of this call."""
+
+
+class Session:
+    """One run in its folder.
+
+    Args:
+        config: what to do.
+        folder: the run folder, as `run_folder.start_run` made it.
+        device: "cpu", "cuda" or "cuda:N".
+        watcher: shows the run.
+
+    Raises:
+        VadsdkError: data, names or weights that do not fit.
+    """
+
+    def __init__(
+        self, config: RunConfig, folder: Path, device: str = "cpu", watcher: Watcher | None = None
+    ) -> None:
+        self.config = config
+        self.folder = folder
+        self.watcher: Watcher = watcher or SilentWatcher()
+        self.device = _device(device)
+        torch.manual_seed(config.train.seed)
+        if config.train.num_threads:
+            torch.set_num_threads(config.train.num_threads)
+        self.dataset = labelled_dataset(config.data, self.watcher)
+        self.network = _build_network(config, self.dataset.labels, self.watcher)
+        self.spec = _spec(config, self.network, self.dataset.labels)
+        self.trainer = Trainer(
+            self.network.to(self.device),
+            build_method(config.method, self.network, _method_settings(config)),
+            config.train,
+            self.device,
+        )
+
+    def run(self) -> RunResult:
+        """Train from where the folder stands to the end, score, and write the report."""
+        started = time.monotonic()
+        state = run_folder.read_resume_point(self.folder)
+        best = -1.0
+        if state is not None:
+            self.trainer.load_state_dict(state["trainer"])
+            best = float(state["best"])
+            self.watcher.note(f"resuming at step {self.trainer.step}")
+        if self.trainer.step < self.config.train.max_steps:
+            self._train(best)
+        scores = self._score(TEST_SPLIT)
+        if scores is not None:
+            text = json.dumps(scores.to_json(), indent=2) + "\n"
+            run_folder.write_text(self.folder / run_folder.SCORES, text)
+        seconds = time.monotonic() - started
+        return RunResult(folder=self.folder, spec=self.spec, scores=scores, seconds=seconds)
+
+    def _train(self, best: float) -> None:
+        train, sampler = self.config.train, self._sampler()
+        validated = any(r.split == VALIDATION_SPLIT for r in self.dataset.records)
+
+        def watch(report: StepReport) -> None:
+            nonlocal best
+            self.watcher.step(report)
+            last = report.step == train.max_steps
+            if report.step % train.log_every == 0 or last:
+                log.write(report.step, {"learning_rate": report.learning_rate, **report.losses})
+            due = train.evaluate_every and report.step % train.evaluate_every == 0
+            if validated and (due or last):
+                best = self._keep_best(log, report.step, best)
+            if report.step % train.save_every == 0 or last:
+                self._save(best)
+
+        batches = prefetch(sampler, self.trainer.step, train.max_steps)
+        with MetricsLog(self.folder, self.trainer.step) as log, closing(batches):  # type: ignore[type-var]
+            try:
+                self.trainer.run(batches, watch)
+            except KeyboardInterrupt:
+                self._save(best)
+                raise TrainingError(
+                    f"stopped at step {self.trainer.step} of {train.max_steps}; everything is "
+                    f"saved: go on with the same command and --resume"
+                ) from None
+        if not validated:  # the test split is never used to choose
+            save_checkpoint(self.folder / run_folder.BEST, self.trainer.average.network, self.spec)
+
+    def _sampler(self) -> ClipSampler:
+        data, train = self.config.data, self.config.train
+        learned = list(self.dataset.split(LEARNED_SPLIT))
+        if train.batch_unlabelled:
+            learned += unlabelled_records([Path(folder) for folder in data.unlabelled])
+        else:
+            learned = [record for record in learned if record.labelled]
+        size = data.store_size or self.spec.input_height * 8 // 7
+        decoded = DecodedVideos(
+            self.dataset,
+            learned,
+            store_size=(size, size),
+            byte_budget=int(data.memory_gigabytes * 2**30),
+            progress=self.watcher.stage("decoding", len(learned)),
+        )
+        for name, reason in decoded.skipped:
+            self.watcher.note(f"skipped {name}: {reason}")
+        return ClipSampler(
+            decoded,
+            self.dataset.labels,
+            clip_length=self.spec.clip_length,
+            frame_stride=self.spec.frame_stride,
+            num_labelled=train.batch_labelled,
+            num_unlabelled=train.batch_unlabelled,
+            seed=train.seed,
+        )
+
+    def _score(self, split: str) -> EvaluationReport | None:
+        records = [r for r in self.dataset.records if r.split == split and r.labelled]
+        if not records:
+            return None
+        network, spec = load_checkpoint(self.folder / run_folder.BEST)
+        return self._score_network(network, spec, records, f"scoring the {split} split")
+
+    def _score_network(
+        self, network: nn.Module, spec: ModelSpec, records: list[VideoRecord], title: str
+    ) -> EvaluationReport:
+        model = TorchModel(network, spec, str(self.device))
+        show = self.watcher.stage(title, len(records))
+        return score_model(model, self.dataset, records, progress=show)
+
+    def _keep_best(self, log: MetricsLog, step: int, best: float) -> float:
+        """Score the moving average on the validation split and keep it if it is the best yet."""
+        records = [r for r in self.dataset.records if r.split == VALIDATION_SPLIT]
+        average = self.trainer.average.network
+        scores = self._score_network(average, self.spec, records, "validating")
+        log.write(step, {"val_video_map_50": scores.video_map_50})
+        if scores.video_map_50 > best:
+            save_checkpoint(self.folder / run_folder.BEST, average, self.spec)
+            return scores.video_map_50
+        return best
+
+    def _save(self, best: float) -> None:
+        state: dict[str, Any] = {"trainer": self.trainer.state_dict(), "best": best}
+        run_folder.write_resume_point(self.folder, state)
+        save_checkpoint(self.folder / run_folder.LAST, self.trainer.average.network, self.spec)
+
+
+def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:
+    """Open a data set and hide the annotation of the videos that are to be unlabelled."""
+    dataset = open_dataset(
+        settings.root,
+        format=settings.format,
+        split_index=settings.split_index,
+        progress=watcher.stage("reading annotations", 0),
+    )
+    if settings.labelled_list is not None:
+        labelled = frozenset(read_split(Path(settings.labelled_list)).labelled)
+        return apply_split(dataset, labelled)
+    if settings.labelled_fraction < 1:
+        learned = dataset.split(LEARNED_SPLIT)
+        chosen = choose_labelled(learned, settings.labelled_fraction, settings.labelled_seed)
+        return apply_split(dataset, chosen)
+    return dataset
+
+
+def _build_network(config: RunConfig, labels: tuple[str, ...], watcher: Watcher) -> nn.Module:
+    network = build_model(config.model, len(labels))
+    if config.weights is not None:
+        from vadsdk.models.weights import load_initial_weights
+
+        watcher.note(str(load_initial_weights(network, Path(config.weights))))
+    if config.train.precision != "fp32":
+        for module in network.modules():
+            if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+                module.to(memory_format=torch.channels_last_3d)
+    return network
+
+
+def _spec(config: RunConfig, network: nn.Module, labels: tuple[str, ...]) -> ModelSpec:
+    spec: ModelSpec = network.spec(config.model, labels)  # type: ignore[operator]
+    stride = config.data.frame_stride or spec.frame_stride
+    provenance = {
+        "method": config.method,
+        "data": Path(config.data.root).resolve().name,
+        "labelled_fraction": str(config.data.labelled_fraction),
+        "steps": str(config.train.max_steps),
+        "seed": str(config.train.seed),
+        "vadsdk": vadsdk.__version__,
+        "torch": torch.__version__,
+    }
+    return replace(spec, frame_stride=stride, provenance=tuple(provenance.items()))
+
+
+def _method_settings(config: RunConfig) -> Mapping[str, object]:
+    """Views are drawn from the run's seed unless the method is given its own."""
+    return {"seed": config.train.seed, **config.method_settings}
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"unknown device {name!r}; use cpu, cuda or cuda:0") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device {name!r}: this torch sees no CUDA device; use --device cpu")
+    return device

@@ -1,0 +1,180 @@
+"""Everything a run can be told, checked at the border: config files, `--set`, recipes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vadsdk.errors import ConfigError
+
+
+class _Section(BaseModel):
+    """Unknown keys are errors, so that a typing mistake is never a silent default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(_Section):
+    """What is learned from."""
+
+    root: str = ""
+    """Folder of the data set."""
+    format: str | None = None
+    """One of the data set formats; None finds it out."""
+    split_index: int | None = None
+    """Which official split, from 1, where the format has several."""
+    unlabelled: tuple[str, ...] = ()
+    """Folders of footage without annotation."""
+    labelled_fraction: float = Field(default=1.0, gt=0, le=1)
+    """Share of each class whose annotation is used; the rest is learned from without it."""
+    labelled_seed: int = Field(default=0, ge=0)
+    """Which share that is."""
+    labelled_list: str | None = None
+    """A file that `vadsdk data split` wrote; takes the place of fraction and seed."""
+    store_size: int | None = Field(default=None, ge=16)
+    """Rows and columns of the decoded frames in memory; None: the model's input and an eighth."""
+    frame_stride: int | None = Field(default=None, ge=1)
+    """Source frames from one clip frame to the next; None: the model's own."""
+    memory_gigabytes: float = Field(default=2.0, gt=0)
+    """Decoded video kept in memory; what exceeds it is decoded again when needed."""
+
+
+class TrainSettings(_Section):
+    """How it is learned."""
+
+    max_steps: int = Field(default=2000, ge=1)
+    """Optimiser steps."""
+    batch_labelled: int = Field(default=8, ge=1)
+    """Labelled clips a step."""
+    batch_unlabelled: int = Field(default=8, ge=0)
+    """Unlabelled clips a step; methods that do not use them take 0."""
+    optimiser: Literal["adamw", "adam"] = "adamw"
+    """Paper 1 uses Adam (section 4)."""
+    learning_rate: float = Field(default=1.5e-3, gt=0)
+    """Peak rate; 1e-4 in paper 1, which starts from a pretrained backbone."""
+    adam_epsilon: float = Field(default=1e-8, gt=0)
+    """1e-6 in paper 1's released code."""
+    weight_decay: float = Field(default=0.05, ge=0)
+    """Of weights with two or more dimensions; biases and norms are left alone."""
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    """"plateau" is paper 1's: x0.1 when the loss has not improved for `plateau_patience` steps."""
+    warmup_steps: int = Field(default=100, ge=0)
+    """Linear rise to the peak rate."""
+    plateau_patience: int = Field(default=600, ge=1)
+    """Steps without a better smoothed loss; paper 1: five epochs, 118 steps each on JHMDB-21."""
+    clip_norm: float = Field(default=5.0, gt=0)
+    """Gradients of a larger norm are scaled down to it."""
+    ema_decay: float = Field(default=0.99, ge=0, lt=1)
+    """Weights that are saved and evaluated are this moving average; 0 saves the raw ones."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Autocast; "auto" is bf16 where the device computes it natively, else fp32."""
+    seed: int = Field(default=0, ge=0)
+    """Of weights, clips, augmentation and dropout."""
+    num_threads: int | None = Field(default=None, ge=1)
+    """CPU threads of torch; None: as many as there are cores."""
+    log_every: int = Field(default=20, ge=1)
+    """Steps between lines of `metrics.jsonl`."""
+    save_every: int = Field(default=250, ge=1)
+    """Steps between resume points."""
+    evaluate_every: int | None = Field(default=None, ge=1)
+    """Steps between evaluations on the validation split; None: at the end only."""
+
+
+class RunConfig(_Section):
+    """One run, complete: `config.json` of a run folder holds exactly this."""
+
+    model: str = "videocapsnet-s"
+    """Name of the network."""
+    method: str = "e2e"
+    """Name of the method."""
+    method_settings: dict[str, Any] = Field(default_factory=dict)
+    """Options of the method; each method checks its own."""
+    weights: str | None = None
+    """Weights to start from: public ones of the backbone or the network, or a checkpoint."""
+    data: DataSettings = Field(default_factory=DataSettings)
+    train: TrainSettings = Field(default_factory=TrainSettings)
+
+
+def read_config(path: Path) -> RunConfig:
+    """Read a JSON config file.
+
+    Raises:
+        ConfigError: it cannot be read, is not JSON, or has an unknown or impossible value.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the config {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"the config {path} is not JSON: {error}") from None
+    return checked_config(values, str(path))
+
+
+def checked_config(values: object, source: str) -> RunConfig:
+    """Return the run that plain values describe; a ConfigError names each field that is wrong."""
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(map(str, entry['loc'])) or 'config'}: {entry['msg']}"
+            for entry in error.errors()
+        ]
+        raise ConfigError(f"{source} does not describe a run:\n" + "\n".join(lines)) from None
+
+
+def with_overrides(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
+    """Apply `--set a.b=value`, values in JSON where they parse as such, else as text.
+
+    Raises:
+        ConfigError: no "=", or an unknown or impossible value.
+    """
+    values = config.model_dump(mode="json")
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {override!r} has no '='; write --set train.max_steps=200")
+        _put(values, name.strip().split("."), _parsed(text), override)
+    return checked_config(values, "--set " + " --set ".join(overrides) if overrides else "config")
+
+
+def merged(
+    config: RunConfig,
+    fields: Mapping[str, object],
+    sections: Mapping[str, Mapping[str, object]],
+) -> RunConfig:
+    """Return the config with some fields replaced; None leaves a field as it is.
+
+    Args:
+        config: what is changed.
+        fields: of the config itself.
+        sections: fields of its sections, by section.
+    """
+    values = config.model_dump(mode="json")
+    values.update({name: value for name, value in fields.items() if value is not None})
+    for section, inner in sections.items():
+        values[section].update({k: v for k, v in inner.items() if v is not None})
+    return checked_config(values, "the command line")
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _put(values: dict[str, Any], path: Sequence[str], value: object, override: str) -> None:
+    *sections, field = path
+    for section in sections:
+        inner = values.get(section)
+        if not isinstance(inner, dict):
+            raise ConfigError(
+                f"--set {override!r}: there is no section {section!r}; "
+                f"sections are {', '.join(k for k, v in values.items() if isinstance(v, dict))}"
+            )
+        values = inner
+    values[field] = value
