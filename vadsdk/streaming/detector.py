@@ -167,15 +167,16 @@ class StreamingDetector:
         self._size = size
 
     def _run_model(self) -> None:
-        while self._clips:
-            batch = self._clips[: self._batch_size]
-            outputs = self._model.infer(np.stack([clip.images for clip in batch]))
-            _check_outputs(outputs, len(batch), self._spec)
-            for row, clip in enumerate(batch):
-                self._fusion.add(
-                    clip.frame_indices, outputs.class_scores[row], outputs.mask_logits[row]
-                )
-            self._clips = self._clips[self._batch_size :]
+        """Run the clips at hand, at most `batch_size`."""
+        if not self._clips:
+            return
+        outputs = self._model.infer(np.stack([clip.images for clip in self._clips]))
+        _check_outputs(outputs, len(self._clips), self._spec)
+        for row, clip in enumerate(self._clips):
+            self._fusion.add(
+                clip.frame_indices, outputs.class_scores[row], outputs.mask_logits[row]
+            )
+        self._clips = []
 
     def _take(self, stop: int) -> list[FrameResult]:
         """Return the results of the segment's frames up to `stop`, exclusive."""
