@@ -39,7 +39,7 @@ $(READY): pyproject.toml constraints.txt
 		echo 'Install one, or name it: make PYTHON=/path/to/python3.11' >&2; exit 1; fi
 	@echo 'Setting up $(VENV) with $(PYTHON) (once; some minutes for the downloads)'
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[cpu,train,dev]'
 	@touch $@
 
