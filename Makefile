@@ -34,9 +34,9 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 
 $(READY): pyproject.toml constraints.txt
-	@if [ -z '$(PYTHON)' ]; then \
-		echo 'vadsdk needs Python 3.11 or newer, and none was found on the PATH.' >&2; \
-		echo 'Install one, or name it: make PYTHON=/path/to/python3.11' >&2; exit 1; fi
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo 'vadsdk needs Python 3.11 or newer; this is not one, or there is none: "$(PYTHON)"' >&2; \
+		echo 'Install one, or name it: make PYTHON=/path/to/python3.11' >&2; exit 1; }
 	@echo 'Setting up $(VENV) with $(PYTHON) (once; some minutes for the downloads)'
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
