@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from vadsdk.export import ExportReport
 
 # The same examples everywhere, and no deadline: a slow machine must not fail a right property.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True, database=None)
@@ -33,3 +37,13 @@ def data_folder() -> Path:
 @pytest.fixture(scope="session")
 def golden_folder() -> Path:
     return outside_folder("VADSDK_GOLDEN", SHARED / "golden")
+
+
+@pytest.fixture(scope="session")
+def tiny_export(tmp_path_factory: pytest.TempPathFactory) -> ExportReport:
+    """Return one export of the tiny network, as an export takes seconds; it must not be changed."""
+    from tiny_network import SPEC, TinyNetwork
+
+    from vadsdk.export import export_onnx
+
+    return export_onnx(TinyNetwork(), SPEC, tmp_path_factory.mktemp("export") / "tiny.onnx")

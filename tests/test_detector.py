@@ -6,21 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_network import SPEC, TinyNetwork
+from tiny_network import SPEC
 from tiny_videos import moving_square, write_video
 
 import vadsdk
 from vadsdk import Detector
 from vadsdk.errors import ModelFileError, VideoError
-from vadsdk.export import export_onnx
+from vadsdk.export import ExportReport
 from vadsdk.structures import VideoResult
 
 NUM_FRAMES = 30
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_onnx(TinyNetwork(), SPEC, tmp_path_factory.mktemp("model") / "tiny.onnx").path
+def model(tiny_export: ExportReport) -> Path:
+    return tiny_export.path
 
 
 @pytest.fixture(scope="module")

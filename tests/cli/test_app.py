@@ -54,7 +54,9 @@ def test_the_version_is_the_package_s() -> None:
     assert result.stdout == f"{vadsdk.__version__}\n"
 
 
-@pytest.mark.parametrize("verb", ["data", "predict", "export", "doctor"])
+@pytest.mark.parametrize(
+    "verb", ["demo", "data", "train", "evaluate", "predict", "export", "doctor"]
+)
 def test_every_verb_has_a_help_text(verb: str) -> None:
     result = CliRunner().invoke(app, [verb, "--help"])
     assert result.exit_code == 0

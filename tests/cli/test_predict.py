@@ -4,21 +4,21 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_network import SPEC, TinyNetwork
+from tiny_network import SPEC
 from tiny_videos import moving_square, write_video
 from typer.testing import CliRunner, Result
 
 from vadsdk import Detector
 from vadsdk.cli.app import app
-from vadsdk.export import export_onnx
+from vadsdk.export import ExportReport
 from vadsdk.video import probe, read_frames
 
 NUM_FRAMES = 30
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_onnx(TinyNetwork(), SPEC, tmp_path_factory.mktemp("model") / "tiny.onnx").path
+@pytest.fixture
+def model(tiny_export: ExportReport) -> Path:
+    return tiny_export.path
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_the_table_lists_the_tubes(model: Path, video: Path) -> None:
     done = predict(model, video)
     assert done.exit_code == 0, done.output
     tubes = Detector.load(model).predict(video).tubes
-    assert f"{len(tubes)} action tubes in {video.name}" in done.stdout
+    assert f"{len(tubes)} action tube in {video}\n" in done.stdout
     assert tubes[0].label in done.stdout
 
 
@@ -91,6 +91,23 @@ def test_a_folder_of_videos_with_one_output_file_is_refused(model: Path, tmp_pat
     done = predict(model, tmp_path, "--save", tmp_path / "out.mp4")
     assert done.exit_code == 1
     assert "--save must name a folder" in done.stderr
+
+
+def test_videos_whose_results_would_share_a_name_are_refused(model: Path, tmp_path: Path) -> None:
+    for name in ("a.mp4", "a.mkv"):
+        (tmp_path / name).touch()
+    done = predict(model, tmp_path, "--jsonl", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "rename one of them" in done.stderr
+
+
+def test_the_source_is_never_overwritten(model: Path, video: Path) -> None:
+    before = video.read_bytes()
+    for source, save in ((video, video), (video.parent, video.parent)):
+        done = predict(model, source, "--save", save)
+        assert done.exit_code == 1
+        assert "would overwrite the source" in done.stderr
+    assert video.read_bytes() == before
 
 
 def test_a_video_cut_short_leaves_a_message_and_no_files(

@@ -10,15 +10,15 @@ import pytest
 from tiny_network import SPEC, TinyNetwork
 
 from vadsdk.errors import ConfigError, ModelFileError
-from vadsdk.export import export_onnx
+from vadsdk.export import ExportReport
 from vadsdk.runtime import load_model
 from vadsdk.runtime.checkpoint import TorchModel
 from vadsdk.structures.model_spec import SPEC_KEY
 
 
-@pytest.fixture(scope="module")
-def onnx_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_onnx(TinyNetwork(), SPEC, tmp_path_factory.mktemp("runtime") / "tiny.onnx").path
+@pytest.fixture
+def onnx_file(tiny_export: ExportReport) -> Path:
+    return tiny_export.path
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])

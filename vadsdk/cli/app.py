@@ -13,9 +13,12 @@ from typer.core import TyperGroup
 import vadsdk
 from vadsdk.cli import console
 from vadsdk.cli.data import data_app
+from vadsdk.cli.demo import demo
 from vadsdk.cli.doctor import doctor
+from vadsdk.cli.evaluate import evaluate
 from vadsdk.cli.export import export
 from vadsdk.cli.predict import predict
+from vadsdk.cli.train import train
 from vadsdk.errors import VadsdkError
 
 
@@ -38,10 +41,14 @@ app = typer.Typer(
     cls=ErrorsAsMessages,
     help="Detect who does what, where, from when to when: fine-tune, export, stream.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 # In the order in which a user meets them. No verb's module imports torch before the verb runs.
+app.command()(demo)
 app.add_typer(data_app, name="data")
+app.command()(train)
+app.command()(evaluate)
 app.command()(predict)
 app.command()(export)
 app.command()(doctor)

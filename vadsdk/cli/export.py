@@ -39,7 +39,7 @@ def export(
     from vadsdk.models.checkpoint_file import load_checkpoint
 
     network, spec = load_checkpoint(file)
-    clips = None if data is None else _clips_of(data, spec)
+    clips = None if data is None else clips_of(data, spec)
     with console.stderr.status(f"exporting {spec.model} to {out.name} and comparing them"):
         report = export_onnx(network, spec, out, clips=clips, precision=precision)
     _print_report(report, made_up=clips is None)
@@ -63,7 +63,7 @@ def _checkpoint_of(run: Path) -> Path:
     return file
 
 
-def _clips_of(data: Path, spec: ModelSpec) -> NDArray[np.uint8]:
+def clips_of(data: Path, spec: ModelSpec) -> NDArray[np.uint8]:
     """Return clips of videos spread over the test split, or over everything if there is none."""
     from vadsdk.data.dataset import open_dataset
     from vadsdk.export.parity_clips import NUM_CLIPS, video_clips

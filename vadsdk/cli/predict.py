@@ -51,24 +51,20 @@ def predict(
     jobs = _jobs(source, save=save, jsonl=jsonl, tubes=tubes)
     detector = Detector.load(model, device)
     for job in jobs:
-        listed = _run(detector, job, hop)
-        _print_tubes(listed, job)
+        run_job(detector, job, hop)
 
 
 def _jobs(source: str, *, save: Path | None, jsonl: Path | None, tubes: Path | None) -> list[Job]:
     """Return one job, or for a folder of videos one a video."""
-    from vadsdk.video import folder_videos
+    from vadsdk.video import video_files
 
-    folder = Path(source)
-    videos = folder_videos(folder) if folder.is_dir() else ()
+    path = Path(source)
+    videos = video_files(path) if path.is_dir() else []
     if not videos:
+        _keep_the_source(path, save)
         return [Job(source=source, save=save, jsonl=jsonl, tubes=tubes)]
-    for option, path in (("--save", save), ("--jsonl", jsonl), ("--tubes", tubes)):
-        if path is not None and path.suffix:
-            raise ConfigError(
-                f"{source} is a folder of {len(videos)} videos, so {option} must name a folder, "
-                f"not {path.name!r}; each video's file there is named after it"
-            )
+    _require_folders(videos, {"--save": save, "--jsonl": jsonl, "--tubes": tubes})
+    _keep_the_source(path, save)
     return [
         Job(
             source=video,
@@ -80,8 +76,27 @@ def _jobs(source: str, *, save: Path | None, jsonl: Path | None, tubes: Path | N
     ]
 
 
-def _run(detector: Detector, job: Job, hop: int | None) -> deque[Tube]:
-    """Stream one source into its files and return its last tubes; memory stays bounded."""
+def _require_folders(videos: list[Path], outputs: dict[str, Path | None]) -> None:
+    for option, path in outputs.items():
+        if path is not None and path.suffix:
+            raise ConfigError(
+                f"{videos[0].parent} is a folder of {len(videos)} videos, so {option} must name a "
+                f"folder, not {path.name!r}; each video's file there is named after it"
+            )
+    if len({video.stem for video in videos}) < len(videos) and any(outputs.values()):
+        raise ConfigError(
+            f"two videos in {videos[0].parent} differ in their suffix alone, so their results "
+            "would have one name; rename one of them"
+        )
+
+
+def _keep_the_source(source: Path, save: Path | None) -> None:
+    if save is not None and source.exists() and save.resolve() == source.resolve():
+        raise ConfigError(f"--save {save} would overwrite the source; give another name")
+
+
+def run_job(detector: Detector, job: Job, hop: int | None = None) -> None:
+    """Stream one source into its files and list its last tubes; memory stays bounded."""
     from vadsdk.video import open_source
 
     source = open_source(job.source)
@@ -95,7 +110,10 @@ def _run(detector: Detector, job: Job, hop: int | None) -> deque[Tube]:
             sinks.write(result)
             listed.extend(event.tube for event in result.events if event.tube is not None)
             bar.advance(task)
-    return listed
+    _print_tubes(listed, source.name)
+    for path in (job.save, job.jsonl, job.tubes):
+        if path is not None:
+            _print_line(f"wrote {path}")
 
 
 @contextmanager
@@ -118,12 +136,12 @@ def _stop_on_interrupt(is_live: bool) -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, previous)
 
 
-def _print_tubes(tubes: deque[Tube], job: Job) -> None:
-    counted = (
-        f"the last {len(tubes)}" if len(tubes) == MAX_LISTED_TUBES else str(len(tubes) or "no")
-    )
-    title = f"{counted} action tubes in {job.source}"
-    table = Table("tube", "action", "score", "from", "to", "frames", title=escape(title))
+def _print_tubes(tubes: deque[Tube], source_name: str) -> None:
+    count = f"the last {len(tubes)}" if len(tubes) == MAX_LISTED_TUBES else str(len(tubes) or "no")
+    _print_line(f"{count} action {'tube' if len(tubes) == 1 else 'tubes'} in {source_name}")
+    if not tubes:
+        return
+    table = Table("tube", "action", "score", "from", "to", "frames")
     for tube in sorted(tubes, key=lambda tube: tube.start_frame):
         table.add_row(
             str(tube.id),
@@ -134,6 +152,7 @@ def _print_tubes(tubes: deque[Tube], job: Job) -> None:
             f"{tube.start_frame}-{tube.end_frame - 1}",
         )
     console.stdout.print(table)
-    for path in (job.save, job.jsonl, job.tubes):
-        if path is not None:
-            console.stdout.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_line(text: str) -> None:
+    console.stdout.print(text, markup=False, highlight=False, soft_wrap=True)
