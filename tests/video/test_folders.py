@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from vadsdk.errors import VideoError
+from vadsdk.structures import Frame
+from vadsdk.video import Source, open_source, video_files
+
+
+def write_image(path, level, size=(4, 6)):
+    image = np.full((*size, 3), (level, 0, 200), np.uint8)
+    path.write_bytes(cv2.imencode(path.suffix, image[..., ::-1])[1].tobytes())
+
+
+def test_a_folder_of_images_is_one_video_in_natural_order(tmp_path):
+    for number in (10, 9, 1, 100):
+        write_image(tmp_path / f"frame{number}.png", number)
+    (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / ".hidden.png").write_text("not an image either")
+    source = open_source(tmp_path, assumed_fps=10)
+    assert (source.name, source.fps, source.num_frames) == (str(tmp_path), 10, 4)
+    frames = list(source)
+    assert [frame.image[0, 0].tolist() for frame in frames] == [
+        [1, 0, 200],
+        [9, 0, 200],
+        [10, 0, 200],
+        [100, 0, 200],
+    ]
+    assert [frame.pts_seconds for frame in frames] == [0.0, 0.1, 0.2, 0.3]
+
+
+def test_an_image_that_cannot_be_decoded_is_named(tmp_path):
+    write_image(tmp_path / "1.png", 0)
+    (tmp_path / "2.png").write_bytes(b"broken")
+    (tmp_path / "3.jpg").write_bytes(b"")
+    with pytest.raises(VideoError, match=r"2\.png is not an image that can be decoded"):
+        list(open_source(tmp_path))
+    (tmp_path / "2.png").unlink()
+    with pytest.raises(VideoError, match=r"3\.jpg is not an image that can be decoded"):
+        list(open_source(tmp_path))
+
+
+def test_an_image_of_another_size_is_named(tmp_path):
+    write_image(tmp_path / "1.png", 0)
+    write_image(tmp_path / "2.png", 0, size=(5, 7))
+    with pytest.raises(VideoError, match=r"2\.png: frame 1 is 7x5, but the frames before .* 6x4"):
+        list(open_source(tmp_path))
+
+
+def test_a_folder_without_images_says_what_was_expected(tmp_path):
+    with pytest.raises(VideoError, match=r"has no image in it, expected files such as \.bmp"):
+        open_source(tmp_path)
+
+
+def test_the_videos_of_a_folder_are_sources_of_their_own(make_video):
+    ten = make_video("clip10.mp4")
+    two = make_video("clip2.MKV".lower())
+    folder = ten.parent
+    (folder / "readme.txt").write_text("x")
+    assert video_files(folder) == [two, ten]
+    with pytest.raises(VideoError, match=r"a folder of 2 videos.*open each by itself.*clip2\.mkv"):
+        open_source(folder)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(VideoError, match=r"nope is not a folder; check the path"):
+        video_files(tmp_path / "nope")
+
+
+IMAGES = np.arange(3 * 4 * 6 * 3, dtype=np.uint8).reshape(3, 4, 6, 3)
+
+
+def test_images_in_memory_are_a_source():
+    source = open_source(IMAGES, assumed_fps=10)
+    assert isinstance(source, Source)
+    assert (source.num_frames, source.is_live) == (3, False)
+    frames = list(source)
+    assert [frame.pts_seconds for frame in frames] == [0.0, 0.1, 0.2]
+    np.testing.assert_array_equal([frame.image for frame in frames], IMAGES)
+
+
+def test_frames_in_memory_keep_their_times_and_are_numbered_anew():
+    given = (Frame(index=7, pts_seconds=s, image=IMAGES[0]) for s in (0.5, 0.5, 2.0))
+    source = open_source(given)
+    assert source.num_frames is None
+    assert [(frame.index, frame.pts_seconds) for frame in source] == [(0, 0.5), (1, 0.5), (2, 2.0)]
+
+
+def test_a_source_is_returned_as_it_is():
+    source = open_source(IMAGES)
+    assert open_source(source) is source
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ([IMAGES[0], IMAGES[0, :2]], r"frame 1 is 6x2, but the frames before it are 6x4"),
+        ([IMAGES[0] / 255], r"frame 0 is float64 \(4, 6, 3\), expected a Frame or a uint8"),
+        (IMAGES[0], r"frame 0 is uint8 \(6, 3\), expected a Frame or a uint8 \(H, W, 3\)"),
+        (["a.png"], r"frame 0 is 'a\.png', expected a Frame or a uint8"),
+        (
+            [Frame(index=0, pts_seconds=s, image=IMAGES[0]) for s in (1.0, 0.5)],
+            r"frame 1 is at 0\.5 s, the frame before it at 1\.0 s; give the frames in order",
+        ),
+    ],
+)
+def test_what_is_not_a_video_in_memory_is_said(items, message):
+    with pytest.raises(VideoError, match=message):
+        list(open_source(items))

@@ -1,0 +1,88 @@
+"""Folders: of videos, each of which is a source, or of images, which together are one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vadsdk.errors import VideoError
+from vadsdk.structures import Frame
+from vadsdk.video.decoder import size_changed
+
+VIDEO_SUFFIXES = frozenset(
+    {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv"}
+)
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+
+def video_files(folder: Path | str) -> list[Path]:
+    """Return the video files directly in a folder, `clip2` before `clip10`; hidden ones not.
+
+    Raises:
+        VideoError: there is no such folder.
+    """
+    return _files(Path(folder), VIDEO_SUFFIXES)
+
+
+class ImageFolder:
+    """The images of a folder as one video, `frame2` before `frame10`.
+
+    Args:
+        folder: holds the images, and may hold other files.
+        fps: images a second, as nothing in the folder tells.
+
+    Raises:
+        VideoError: there is no such folder, or no image in it.
+    """
+
+    is_live = False
+
+    def __init__(self, folder: Path, *, fps: float) -> None:
+        self._paths = _files(folder, IMAGE_SUFFIXES)
+        if not self._paths:
+            known = ", ".join(sorted(IMAGE_SUFFIXES))
+            raise VideoError(f"{folder} has no image in it, expected files such as {known}")
+        self.name = str(folder)
+        self.fps = fps
+        self.num_frames = len(self._paths)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the images; each time from the first."""
+        size: tuple[int, int] | None = None
+        for index, path in enumerate(self._paths):
+            image = _read_image(path)
+            size = size or image.shape[:2]
+            if image.shape[:2] != size:
+                raise size_changed(str(path), index, size, image.shape[:2])
+            yield Frame(index=index, pts_seconds=index / self.fps, image=image)
+
+
+def _files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    if not folder.is_dir():
+        raise VideoError(f"{folder} is not a folder; check the path")
+    return sorted(
+        (
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in suffixes and not path.name.startswith(".")
+        ),
+        key=_natural_order,
+    )
+
+
+def _natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
+    parts = re.findall(r"\d+|\D+", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name
+
+
+def _read_image(path: Path) -> NDArray[np.uint8]:
+    content = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name on Windows
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None  # applies EXIF's turn
+    if image is None:
+        raise VideoError(f"{path} is not an image that can be decoded; replace or remove it")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

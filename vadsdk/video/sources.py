@@ -1,0 +1,88 @@
+"""One call for every kind of source: file, folder of images, camera, stream, frames in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadsdk.errors import VideoError
+from vadsdk.structures import Frame
+from vadsdk.video.address import (
+    camera_address,
+    file_address,
+    is_camera,
+    is_url,
+    network_address,
+)
+from vadsdk.video.decoder import OnError
+from vadsdk.video.file_source import FileSource
+from vadsdk.video.folders import ImageFolder, video_files
+from vadsdk.video.given_frames import GivenFrames
+from vadsdk.video.live import LiveSource
+from vadsdk.video.live_reader import LiveSettings
+from vadsdk.video.opening import open_container
+from vadsdk.video.presentation import DEFAULT_FPS
+from vadsdk.video.source import Source
+
+Openable = str | Path | Source | Iterable[Frame] | Iterable[NDArray[np.uint8]]
+"""What `open_source` takes."""
+
+
+def open_source(
+    source: Openable,
+    *,
+    on_error: OnError = "raise",
+    assumed_fps: float = DEFAULT_FPS,
+    live: LiveSettings | None = None,
+) -> Source:
+    """Open anything that gives frames.
+
+    Args:
+        source: a video file, a folder of images, a camera ("0"), a URL (rtsp, http, ...), Frames,
+            or (H, W, 3) uint8 RGB images. A source is returned as it is.
+        on_error: for a file that breaks midway: "raise" after its last good frame, or "stop" there
+            with a logged warning.
+        assumed_fps: images a second, where nothing tells: folders and images.
+        live: how patient to be with cameras and streams.
+
+    Raises:
+        VideoError: it is not there, or not a video. A file is opened at once; other faults come
+            while iterating.
+    """
+    if isinstance(source, Source):
+        return source
+    if not isinstance(source, str | Path):
+        return GivenFrames(source, fps=assumed_fps)
+    live = live or LiveSettings()
+    if isinstance(source, str) and is_url(source):
+        return _open_url(source, live, on_error)
+    if is_camera(str(source)):
+        address = camera_address(str(source), live.timeouts)
+        return LiveSource(address, live, open_container(address))
+    path = Path(source)
+    if path.is_dir():
+        return _open_folder(path, assumed_fps)
+    return FileSource(file_address(path), on_error=on_error)
+
+
+def _open_url(url: str, live: LiveSettings, on_error: OnError) -> Source:
+    """Open what is at a URL: a file if its length is known, else a stream."""
+    address = network_address(url, live.timeouts)
+    container = open_container(address)
+    if not container.duration:
+        return LiveSource(address, live, container)
+    container.close()
+    return FileSource(address, on_error=on_error)
+
+
+def _open_folder(folder: Path, fps: float) -> Source:
+    videos = video_files(folder)
+    if videos:
+        raise VideoError(
+            f"{folder} is a folder of {len(videos)} videos, expected one video or a folder of "
+            f"images; open each by itself, as in {videos[0]}"
+        )
+    return ImageFolder(folder, fps=fps)
