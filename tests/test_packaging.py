@@ -86,3 +86,11 @@ def test_constraints_pin_every_direct_dependency_of_ci() -> None:
 def test_git_ignores_what_the_goals_of_the_makefile_write(name: str) -> None:
     command = ["git", "-C", str(ROOT), "check-ignore", "--quiet", "--no-index", name]
     assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_make_bench_runs_every_benchmark() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^BENCHMARKS := (.*)$", makefile, flags=re.MULTILINE)
+    scripts = (ROOT / "benchmarks").glob("*.py")
+    runnable = {path.stem for path in scripts if "__main__" in path.read_text(encoding="utf-8")}
+    assert set(listed.split()) == runnable
