@@ -12,6 +12,7 @@ from vadsdk.errors import DatasetError, VideoError
 def test_every_video_below_a_folder_is_a_record(tmp_path: Path) -> None:
     write_video(tmp_path / "b.mp4", 5)
     write_video(tmp_path / "deep" / "a.MP4", 7)
+    write_video(tmp_path / ".half.mp4", 5)
     (tmp_path / "notes.txt").write_text("no video", encoding="utf-8")
     first, second = unlabelled_records([tmp_path])
     assert first.name == (tmp_path / "b.mp4").as_posix()

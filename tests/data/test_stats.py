@@ -51,7 +51,8 @@ def test_tables_show_the_numbers(tmp_path: Path) -> None:
     console.print(split_table(stats))
     console.print(class_table(stats))
     text = console.file.getvalue()
-    assert "5 / 5 / 10" in text
+    assert "5, 5, 10" in text
+    assert "1, 2" in text
     assert "16 x 24" in text
     assert "12.5" in text
 

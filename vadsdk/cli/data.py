@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from vadsdk.cli import console
@@ -59,7 +59,7 @@ def check(
     with _progress("checking videos") as progress:
         report = check_dataset(root, format=format, clip_frames=clip_frames, progress=progress)
     if report.problems:
-        table = Table("file", "field", "problem", show_lines=True)
+        table = Table(Column("file", overflow="fold"), "field", "problem", show_lines=True)
         for problem in report.problems[:MAX_PROBLEMS_SHOWN]:
             message = problem.message if problem.fatal else f"note: {problem.message}"
             cells = (_relative(problem.file, root), problem.field, message)

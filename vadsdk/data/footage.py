@@ -21,10 +21,8 @@ from vadsdk.data.records import VideoRecord
 from vadsdk.data.segments import read_segment
 from vadsdk.errors import DatasetError, VideoError
 from vadsdk.video import probe, read_frames
+from vadsdk.video.folders import VIDEO_SUFFIXES
 
-VIDEO_SUFFIXES = frozenset(
-    {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
-)
 UNLABELLED_SPLIT = "train"
 
 
@@ -97,7 +95,11 @@ def _video_files(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise DatasetError(f"{folder} does not exist; give a folder of videos")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+    )
     if not paths:
         known = ", ".join(sorted(VIDEO_SUFFIXES))
         raise DatasetError(f"{folder} has no video in it; expected files such as {known}")

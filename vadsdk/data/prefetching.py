@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from itertools import count
 from queue import Full, Queue
 from typing import Protocol
@@ -22,7 +22,9 @@ class BatchSource(Protocol):
         ...
 
 
-def prefetch(source: BatchSource, start: int, stop: int | None = None) -> Iterator[ClipBatch]:
+def prefetch(
+    source: BatchSource, start: int, stop: int | None = None
+) -> Generator[ClipBatch, None, None]:
     """Yield the batches of the steps start, start + 1, ..., stop - 1, made ahead in one thread.
 
     An error of the thread is raised here, in its turn. Closing the generator ends the thread.

@@ -95,18 +95,15 @@ def split_table(stats: DatasetStats) -> Table:
 def class_table(stats: DatasetStats) -> Table:
     """Return the classes as a table for the terminal."""
     table = Table(title=escape(f"{stats.name}: classes"), title_justify="left")
-    table.add_column("class")
+    table.add_column("class", overflow="fold")
     for split in stats.splits:
-        table.add_column(escape(f"{split.name}\nvideos"), justify="right")
-        table.add_column(escape(f"{split.name}\nactions"), justify="right")
-    table.add_column("frames an action\nmin / median / max", justify="right")
-    table.add_column("box, pixels\nmedian", justify="right")
-    table.add_column("box, % of frame\nmedian", justify="right")
+        table.add_column(escape(f"{split.name}\nvideos,\nactions"), justify="right")
+    table.add_column("frames:\nmin, median,\nmax", justify="right", no_wrap=True)
+    table.add_column("box pixels:\nmedian", justify="right", no_wrap=True)
+    table.add_column("% of\nframe", justify="right")
     for row in stats.classes:
         counts = [
-            str(count[split.name])
-            for split in stats.splits
-            for count in (row.num_videos, row.num_tubes)
+            f"{row.num_videos[split.name]}, {row.num_tubes[split.name]}" for split in stats.splits
         ]
         table.add_row(escape(row.label), *counts, *_measures(row))
     return table
@@ -117,7 +114,7 @@ def _measures(row: ClassStats) -> tuple[str, str, str]:
         return "-", "-", "-"
     width, height = np.median(row.box_sizes, axis=0)
     return (
-        f"{row.lengths.min()} / {np.median(row.lengths):.0f} / {row.lengths.max()}",
+        f"{row.lengths.min()}, {np.median(row.lengths):.0f}, {row.lengths.max()}",
         f"{width:.0f} x {height:.0f}",
         f"{100 * np.median(row.box_areas):.1f}",
     )

@@ -78,7 +78,8 @@ def _draw_charts(axes: NDArray[np.object_], stats: DatasetStats) -> None:
 
 def _draw_lengths(axes: Axes, stats: DatasetStats) -> None:
     lengths = np.concatenate([row.lengths for row in stats.classes])
-    axes.hist(lengths, bins=30)
+    low, high = (int(lengths.min()), int(lengths.max()) + 1) if len(lengths) else (0, 1)
+    axes.hist(lengths, bins=range(low, high + 1, math.ceil((high - low) / 40)))
     axes.set(title="length of the actions", xlabel="frames", ylabel="actions")
 
 
