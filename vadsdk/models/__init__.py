@@ -8,9 +8,11 @@ from torch import nn
 
 from vadsdk.errors import unknown_name
 from vadsdk.models.outputs import ClipOutputs
+from vadsdk.models.videocapsnet import VideoCapsNet
 from vadsdk.models.videocapsnet_small import SmallVideoCapsNet
 
 MODELS: dict[str, Callable[[int], nn.Module]] = {
+    "videocapsnet": VideoCapsNet,
     "videocapsnet-s": SmallVideoCapsNet,
 }
 """Every network by name; each takes the number of classes."""

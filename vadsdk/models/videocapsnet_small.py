@@ -50,6 +50,8 @@ class SmallCapsNetConfig:
     """Side of the primary capsules' window, without padding (paper 1's code)."""
     decoder: tuple[int, int, int] = (32, 24, 16)
     """Channels at an eighth, a quarter and half of the resolution."""
+    motion: bool = True
+    attention: bool = True
     dropout: float = 0.3
     """Of whole channels of the deepest features."""
 
@@ -66,7 +68,7 @@ class SmallVideoCapsNet(nn.Module):
         super().__init__()
         self.config = config = config or SmallCapsNetConfig()
         self.num_classes = num_classes
-        self.backbone = I3D(replace(PAPER1_I3D, width=config.width))
+        self.backbone = I3D(replace(PAPER1_I3D, width=config.width, in_channels=4 if config.motion else 3))
         for module in self.backbone.modules():
             if isinstance(module, nn.BatchNorm3d):
                 module.momentum = _BN_MOMENTUM
@@ -117,10 +119,14 @@ class SmallVideoCapsNet(nn.Module):
             condition: (B, K) weights of the classes whose poses are decoded; a row of zeros, or
                 None, decodes the clip's own best class.
         """
+        if self.config.motion:
+            luma = clips.mean(1, keepdim=True)
+            change = F.pad(luma[:, :, 1:] - luma[:, :, :-1], (0, 0, 0, 0, 1, 0))
+            clips = torch.cat([clips - 0.5, 4 * change], 1)
         fine, middle, deep = self.backbone.features(clips, _SKIPS)
         deep = self.dropout(deep.mean(2))  # (B, C, 1, 14, 14) -> (B, C, 14, 14)
-        poses, features = self._route(deep)  # (B, P, K, 16), (B, P, K)
-        class_scores = features.mean(1)
+        poses, features, activity = self._route(deep)  # (B, P, K, 16), (B, P, K)
+        class_scores = (features * activity).sum(1) if self.config.attention else features.mean(1)
         weights = condition_or_own_class(condition, class_scores)
         masked = poses * weights[:, None, :, None]
         side = deep.shape[-1] - self.config.capsule_kernel + 1
@@ -128,7 +134,7 @@ class SmallVideoCapsNet(nn.Module):
         mask_logits = self._decode(grid, fine, middle, deep)
         return ClipOutputs(class_scores=class_scores, mask_logits=mask_logits, features=features)
 
-    def _route(self, deep: Tensor) -> tuple[Tensor, Tensor]:
+    def _route(self, deep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         capsules, kernel = self.config.num_capsules, self.config.capsule_kernel
         poses = self.poses(deep).flatten(2).mT.float()  # (B, P, capsules * 16)
         activations = self.activations(deep).flatten(2).mT.float().sigmoid()
@@ -143,7 +149,8 @@ class SmallVideoCapsNet(nn.Module):
         )
         agreement = torch.logit(routed.activations, _LOGIT_EDGE).unflatten(0, positions)
         poses = routed.poses.flatten(2).unflatten(0, positions)
-        return poses, torch.sigmoid(agreement + evidence)
+        activity = activations.mean(2, keepdim=True)
+        return poses, torch.sigmoid(agreement + evidence), activity / activity.sum(1, keepdim=True)
 
     def _decode(self, grid: Tensor, fine: Tensor, middle: Tensor, deep: Tensor) -> Tensor:
         x = torch.cat([F.relu(self.unfold(grid)), F.relu(self.skip_deep(deep))], 1).unsqueeze(2)

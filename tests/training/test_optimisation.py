@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from vadsdk.errors import TrainingError
+from vadsdk.training.optimisation import (
+    MovingAverage,
+    Schedule,
+    autocast_dtype,
+    build_optimiser,
+    clip_gradients,
+    total_loss,
+)
+from vadsdk.training.settings import TrainSettings
+
+
+def settings(**values: object) -> TrainSettings:
+    return TrainSettings.model_validate({"learning_rate": 1.0, "warmup_steps": 0, **values})
+
+
+def test_the_cosine_starts_at_the_peak_is_halfway_in_the_middle_and_ends_low() -> None:
+    schedule = Schedule(settings(max_steps=100))
+    assert schedule.rate(0) == pytest.approx(1.0)
+    assert schedule.rate(50) == pytest.approx(0.01 + 0.99 * 0.5)
+    assert schedule.rate(100) == pytest.approx(0.01)
+
+
+def test_the_warm_up_rises_linearly() -> None:
+    schedule = Schedule(settings(warmup_steps=4, schedule="constant"))
+    assert [schedule.rate(step) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+def test_the_plateau_schedule_drops_tenfold_after_its_patience_and_not_before() -> None:
+    schedule = Schedule(settings(schedule="plateau", plateau_patience=3))
+    rates = []
+    for step in range(8):
+        rates.append(schedule.rate(step))
+        schedule.observe(1.0)
+    # step 0 sets the best; steps 1 to 4 are stale: one more than the patience
+    assert rates == pytest.approx([1.0] * 5 + [0.1] * 3)
+
+
+def test_a_falling_loss_keeps_the_rate() -> None:
+    schedule = Schedule(settings(schedule="plateau", plateau_patience=1))
+    for step in range(50):
+        schedule.observe(100.0 - step)
+    assert schedule.rate(50) == 1.0
+
+
+def test_a_schedule_goes_on_where_it_was_saved() -> None:
+    first = Schedule(settings(schedule="plateau", plateau_patience=3))
+    for _ in range(4):
+        first.observe(1.0)
+    second = Schedule(settings(schedule="plateau", plateau_patience=3))
+    second.load_state_dict(first.state_dict())
+    for schedule in (first, second):
+        schedule.observe(1.0)
+    assert first.rate(5) == second.rate(5) == pytest.approx(0.1)
+
+
+def test_weight_decay_spares_biases_and_norms() -> None:
+    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    decayed, spared = build_optimiser(network, settings(weight_decay=0.5)).param_groups
+    assert [tuple(p.shape) for p in decayed["params"]] == [(4, 3)]
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.5, 0.0)
+
+
+def test_the_moving_average_is_the_written_out_sum_and_copies_buffers() -> None:
+    network = nn.BatchNorm1d(1)
+    average = MovingAverage(network, decay=0.9)
+    expected = 1.0
+    for step, value in enumerate((2.0, 5.0, -1.0)):
+        nn.init.constant_(network.weight, value)
+        network.running_mean.fill_(value)
+        average.update(network, step)
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * value
+    assert float(average.network.weight) == pytest.approx(expected)
+    assert float(average.network.running_mean) == -1.0
+
+
+def test_without_decay_the_average_is_the_network() -> None:
+    network = nn.Linear(2, 2)
+    average = MovingAverage(network, decay=0.0)
+    nn.init.constant_(network.weight, 3.0)
+    average.update(network, 10)
+    assert torch.equal(average.network.weight, network.weight)
+
+
+def test_a_loss_that_is_not_finite_is_named_with_its_step() -> None:
+    losses = {"cls": torch.tensor(1.0), "loc_bce": torch.tensor(math.nan)}
+    with pytest.raises(TrainingError, match="loss loc_bce is not finite at step 17"):
+        total_loss(losses, 17)
+
+
+def test_a_gradient_that_is_not_finite_is_named_with_its_parameter() -> None:
+    network = nn.Linear(2, 1)
+    network(torch.ones(1, 2)).sum().backward()
+    network.bias.grad.fill_(math.inf)
+    with pytest.raises(TrainingError, match="gradient of bias is not finite at step 3"):
+        clip_gradients(network, 1.0, 3)
+
+
+def test_gradients_are_scaled_to_the_norm_asked_for() -> None:
+    network = nn.Linear(2, 1, bias=False)
+    network.weight.grad = torch.tensor([[3.0, 4.0]])
+    assert clip_gradients(network, 1.0, 0) == pytest.approx(5.0)
+    assert network.weight.grad.norm() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_cpu_refuses_fp16_and_takes_what_it_is_told() -> None:
+    cpu = torch.device("cpu")
+    assert autocast_dtype("fp32", cpu) is None
+    assert autocast_dtype("bf16", cpu) is torch.bfloat16
+    with pytest.raises(TrainingError, match="bf16 or fp32"):
+        autocast_dtype("fp16", cpu)

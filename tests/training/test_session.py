@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from vadsdk.errors import ModelFileError, TrainingError
+from vadsdk.models.checkpoint_file import load_checkpoint
+from vadsdk.training import run_folder
+from vadsdk.training.loop import StepReport
+from vadsdk.training.running import run_training
+from vadsdk.training.session import Session, SilentWatcher
+from vadsdk.training.settings import RunConfig, with_overrides
+
+
+def tiny_run(data: Path, *overrides: str) -> RunConfig:
+    return with_overrides(
+        RunConfig(),
+        [
+            f"data.root={data}",
+            "data.labelled_fraction=0.5",
+            "data.store_size=112",
+            "train.max_steps=4",
+            "train.batch_labelled=2",
+            "train.batch_unlabelled=1",
+            "train.log_every=1",
+            "train.save_every=2",
+            "train.precision=fp32",
+            *overrides,
+        ],
+    )
+
+
+class StopAt(SilentWatcher):
+    """Presses Ctrl-C after a step, as a user would: in the middle of the loop."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def step(self, report: StepReport) -> None:
+        if report.step == self._step:
+            raise KeyboardInterrupt
+
+
+class Notes(SilentWatcher):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def train(config: RunConfig, folder: Path, watcher: SilentWatcher | None = None) -> None:
+    resume = (folder / run_folder.CONFIG).is_file()
+    Session(run_folder.start_run(folder, config, resume=resume), folder, watcher=watcher).run()
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    network, _ = load_checkpoint(folder / run_folder.BEST)
+    return network.state_dict()
+
+
+def test_a_run_that_was_stopped_and_resumed_ends_with_the_weights_of_one_that_was_not(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    config = tiny_run(toy_folder)
+    train(config, tmp_path / "whole")
+    with pytest.raises(TrainingError, match=r"stopped at step 3 of 4; .* --resume"):
+        train(config, tmp_path / "stopped", StopAt(3))
+    train(config, tmp_path / "stopped")
+    whole, stopped = weights(tmp_path / "whole"), weights(tmp_path / "stopped")
+    assert all(torch.equal(whole[name], stopped[name]) for name in whole)
+    rows = [json.loads(line) for line in (tmp_path / "stopped" / "metrics.jsonl").open()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+
+
+def test_another_seed_ends_with_other_weights(toy_folder: Path, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        train(tiny_run(toy_folder, "train.max_steps=1", f"train.seed={seed}"), tmp_path / str(seed))
+    first, second = weights(tmp_path / "0"), weights(tmp_path / "1")
+    assert not torch.equal(first["poses.weight"], second["poses.weight"])
+
+
+def test_a_run_leaves_everything_that_a_user_needs(toy_folder: Path, tmp_path: Path) -> None:
+    config = tiny_run(toy_folder, "train.max_steps=1", "method=supervised")
+    folder = tmp_path / "run"
+    run_folder.start_run(folder, config, resume=False)
+    result = run_training(config, folder)
+    names = {path.name for path in folder.iterdir()}
+    expected = {"best.safetensors", "last.safetensors", "resume.pt", "metrics.jsonl", "report.html"}
+    assert expected | {"config.json", "scores.json"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert result.scores is not None
+    assert result.spec.labels == load_checkpoint(folder / "best.safetensors")[1].labels
+    page = (folder / "report.html").read_text()
+    assert "video mAP@0.5" in page
+    assert page.count("<img") >= 2  # the curves and at least one strip of a test video
+    assert "http" not in page  # one file that needs nothing from outside
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint_and_says_so(
+    toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    config = tiny_run(toy_folder)
+    with pytest.raises(TrainingError, match="stopped at step 2"):
+        train(config, folder, StopAt(2))
+    before = (folder / "last.safetensors").read_bytes()
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises((TrainingError, ModelFileError), match=r"No space left|Free some space"):
+        train(config, folder)
+    assert (folder / "last.safetensors").read_bytes() == before
+    assert not [path for path in folder.iterdir() if "partial" in path.name]
+
+
+def test_a_folder_with_a_run_is_not_written_over(toy_folder: Path, tmp_path: Path) -> None:
+    config = tiny_run(toy_folder)
+    run_folder.start_run(tmp_path / "run", config, resume=False)
+    with pytest.raises(TrainingError, match="already holds a run; give --resume"):
+        run_folder.start_run(tmp_path / "run", config, resume=False)
+
+
+def test_there_is_nothing_to_resume_in_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="holds no run to resume"):
+        run_folder.start_run(tmp_path, RunConfig(), resume=True)
+
+
+def test_a_damaged_resume_point_is_named(tmp_path: Path) -> None:
+    (tmp_path / run_folder.RESUME).write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(TrainingError, match=r"resume\.pt is damaged"):
+        run_folder.read_resume_point(tmp_path)
+
+
+def test_a_video_that_cannot_be_decoded_is_reported_and_the_rest_is_learned_from(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    footage = tmp_path / "footage"
+    footage.mkdir()
+    (footage / "broken.mp4").write_text("not a video")
+    config = tiny_run(toy_folder, "train.max_steps=1", f'data.unlabelled=["{footage}"]')
+    watcher = Notes()
+    train(config, tmp_path / "run", watcher)
+    assert [note for note in watcher.notes if "broken" in note and note.startswith("skipped")]
+
+
+def test_the_network_learns_eight_clips_by_heart(toy_folder: Path, tmp_path: Path) -> None:
+    config = tiny_run(
+        toy_folder,
+        "method=supervised",
+        'method_settings={"view": "identity", "terms": {"classification": "cross_entropy"}}',
+        "data.labelled_fraction=1.0",
+        "train.max_steps=60",
+        "train.batch_labelled=8",
+        "train.batch_unlabelled=0",
+        "train.warmup_steps=10",
+        "train.save_every=60",
+        "train.precision=auto",
+    )
+    train(config, tmp_path / "run")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    first, last = rows[0], rows[-1]
+    assert last["cls"] < 0.5 * first["cls"]
+    assert last["loc_bce"] < 0.6 * first["loc_bce"]
+    assert last["loc_dice"] < 0.8 * first["loc_dice"]

@@ -1,0 +1,203 @@
+"""EM routing between two layers of capsules, each position routed alone.
+
+An input capsule b has a pose M[b] (4 x 4) and an activation a[b]; its vote for output capsule c is
+M[b] W[b, c]. An output capsule is a Gaussian over the 16 numbers of a vote, fitted to the votes
+assigned to it by a few rounds of EM (Hinton, Sabour and Frosst 2018, "Matrix capsules with EM
+routing", section 4 and procedure 1). `RoutingSettings` says where scales depart from that paper.
+
+`em_routing` is the fast form: first and second moments of the votes by batched products, so that no
+difference of votes is ever stored, and few positions at once, so that their votes stay in the cache
+and are made again for the gradient. `em_routing_naive` is the plain form it is tested against.
+Both compute in float32 at least, whatever autocast says.
+
+Legend: N positions, B input capsules, C output capsules, 16 = the numbers of a pose, row-major.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from vadsdk.kernels.routing_released import route_released
+
+RoutingMode = Literal["em", "released"]
+
+VOTE_NUMBERS_AT_ONCE = 2**19
+"""Numbers of the votes that a CPU core's cache holds beside their squares (2 + 2 MiB)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoutingSettings:
+    """Numbers of the "em" routing, for votes whose variance is about 1 at the start.
+
+    With the paper's plain sums the activations start saturated (its cost is a sum over 16 numbers
+    times all assigned votes) and a capsule that holds one vote has sigma = 0, an infinite density.
+    Here the cost is the capsule's share of the votes, S C / B (1 if all inputs are fully active and
+    evenly assigned), times the mean over the pose of beta_u + ln sigma; and sigma^2 is the posterior
+    estimate under an inverse-gamma prior, so that the activations start near 1/2.
+    """
+
+    num_iterations: int = 3
+    final_inverse_temperature: float = 14.0
+    """lambda of iteration i is final (1 - 0.95^(i + 1)): about 0.7, 1.4, 2.0."""
+    prior_votes: float = 2.0
+    """Weight of the prior of sigma^2, in votes."""
+    prior_variance: float = 1.0
+    """Where the prior puts sigma^2."""
+
+    def inverse_temperature(self, iteration: int) -> float:
+        """Return lambda of an iteration, counted from 0."""
+        return self.final_inverse_temperature * (1 - 0.95 ** (iteration + 1))
+
+
+class RoutedCapsules(NamedTuple):
+    """The output capsules of every position."""
+
+    poses: Tensor
+    """(N, C, 4, 4)."""
+    activations: Tensor
+    """(N, C) in (0, 1)."""
+
+
+def em_routing(
+    poses: Tensor,
+    activations: Tensor,
+    transforms: Tensor,
+    beta_u: Tensor,
+    beta_a: Tensor,
+    *,
+    mode: RoutingMode = "em",
+    settings: RoutingSettings | None = None,
+) -> RoutedCapsules:
+    """Route B input capsules to C output capsules at each of N positions.
+
+    Args:
+        poses: (N, B, 4, 4).
+        activations: (N, B) in [0, 1]; a capsule with 0 has no say.
+        transforms: (B, C, 4, 4), the matrices W of the votes.
+        beta_u: (C, 16), the cost of describing a vote, less ln sigma.
+        beta_a: (C,), what activating a capsule is worth.
+        mode: "em", or "released" for the arithmetic of paper 1's code (`routing_released`).
+        settings: numbers of "em"; "released" has its own.
+    """
+    settings = settings or RoutingSettings()
+
+    def route(poses: Tensor, activations: Tensor, *parameters: Tensor) -> tuple[Tensor, Tensor]:
+        if mode == "released":
+            return route_released(poses, activations, *parameters)
+        return _route_em(settings, poses, activations, *parameters)
+
+    tensors = [
+        t.to(torch.promote_types(t.dtype, torch.float32))
+        for t in (poses, activations, transforms, beta_u, beta_a)
+    ]
+    with torch.autocast(poses.device.type, enabled=False):
+        mu, activated = _in_chunks(route, *tensors)
+    return RoutedCapsules(mu.unflatten(2, (4, 4)), activated)
+
+
+def em_routing_naive(
+    poses: Tensor,
+    activations: Tensor,
+    transforms: Tensor,
+    beta_u: Tensor,
+    beta_a: Tensor,
+    *,
+    settings: RoutingSettings | None = None,
+) -> RoutedCapsules:
+    """Return what `em_routing` returns, with every vote and every difference written out."""
+    settings = settings or RoutingSettings()
+    num_inputs, num_outputs = transforms.shape[:2]
+    votes = torch.einsum("nbij,bcjk->nbcik", poses, transforms).flatten(3)  # (N, B, C, 16)
+    assigned = torch.full_like(votes[..., 0], 1 / num_outputs)  # (N, B, C)
+    for iteration in range(settings.num_iterations):
+        weights = assigned * activations[:, :, None]
+        mass = weights.sum(1)[..., None]  # (N, C, 1)
+        mu = (weights[..., None] * votes).sum(1) / (mass + 1e-8)  # (N, C, 16)
+        squares = (votes - mu[:, None]) ** 2
+        prior = settings.prior_votes * settings.prior_variance
+        variance = (weights[..., None] * squares).sum(1) + prior
+        variance = variance / (mass + settings.prior_votes)
+        share = mass.squeeze(-1) * num_outputs / num_inputs
+        cost = share * (beta_u + variance.sqrt().log()).mean(-1)
+        activated = torch.sigmoid(settings.inverse_temperature(iteration) * (beta_a - cost))
+        density = -squares / (2 * variance[:, None]) - variance.sqrt().log()[:, None]
+        assigned = (activated.log()[:, None] + density.sum(-1)).softmax(2)
+    return RoutedCapsules(mu.unflatten(2, (4, 4)), activated)
+
+
+def _route_em(
+    settings: RoutingSettings,
+    poses: Tensor,
+    activations: Tensor,
+    transforms: Tensor,
+    beta_u: Tensor,
+    beta_a: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Return the mean votes (N, C, 16) and the activations (N, C)."""
+    num_inputs, num_outputs = transforms.shape[:2]
+    votes = _votes_by_output(poses, transforms)
+    moments_of_one = torch.cat([votes, votes * votes], dim=3)  # (N, C, B, 32)
+    weights = activations[:, None].expand(-1, num_outputs, -1) / num_outputs  # (N, C, B)
+    for iteration in range(settings.num_iterations):
+        mass = weights.sum(2, keepdim=True)  # (N, C, 1)
+        moments = torch.matmul(weights[:, :, None], moments_of_one).squeeze(2)  # (N, C, 32)
+        first, second = moments.chunk(2, dim=2)
+        mu = first / (mass + 1e-8)
+        # The prior keeps this well above the rounding of the difference.
+        spread = (second - mu * first).clamp_min(0)
+        prior = settings.prior_votes * settings.prior_variance
+        variance = (spread + prior) / (mass + settings.prior_votes)
+        log_variance = variance.log()
+        share = mass.squeeze(2) * (num_outputs / num_inputs)
+        cost = share * (beta_u + 0.5 * log_variance).mean(2)
+        logits = settings.inverse_temperature(iteration) * (beta_a - cost)  # (N, C)
+        if iteration + 1 < settings.num_iterations:
+            # ln N(v; mu, sigma^2) = v mu / s^2 - v^2 / (2 s^2) - (mu^2 / s^2 + ln s^2) / 2 + const
+            scaled = mu / variance
+            slopes = torch.cat([scaled, -0.5 / variance], dim=2)
+            offset = F.logsigmoid(logits) - 0.5 * (mu * scaled + log_variance).sum(2)
+            density = torch.matmul(moments_of_one, slopes[..., None]).squeeze(3)
+            weights = (density + offset[..., None]).softmax(1) * activations[:, None]
+    return mu, torch.sigmoid(logits)
+
+
+def _votes_by_output(poses: Tensor, transforms: Tensor) -> Tensor:
+    """Return the votes (N, C, B, 16): the layout whose moments are batched products."""
+    num_inputs, num_outputs = transforms.shape[:2]
+    rows = poses.transpose(0, 1).flatten(1, 2)  # (N, B, 4, 4) -> (B, N * 4, 4)
+    columns = transforms.transpose(1, 2).flatten(2)  # (B, C, 4, 4) -> (B, 4, C * 4)
+    votes = torch.bmm(rows, columns).view(num_inputs, -1, 4, num_outputs, 4)
+    return votes.permute(1, 3, 0, 2, 4).flatten(3)  # (B, N, 4, C, 4) -> (N, C, B, 16)
+
+
+def _in_chunks(
+    route: Callable[..., tuple[Tensor, Tensor]],
+    poses: Tensor,
+    activations: Tensor,
+    *parameters: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Route few positions at once where that is quicker: on a CPU, unless the graph is traced."""
+    if poses.device.type != "cpu" or torch.compiler.is_compiling():
+        return route(poses, activations, *parameters)
+    num_inputs, num_outputs = parameters[0].shape[:2]
+    size = max(1, VOTE_NUMBERS_AT_ONCE // (num_inputs * num_outputs * 16))
+    if len(poses) <= size:
+        return route(poses, activations, *parameters)
+    chunks = []
+    for chunk in zip(poses.split(size), activations.split(size), strict=True):
+        if torch.is_grad_enabled():
+            routed = checkpoint(
+                route, *chunk, *parameters, use_reentrant=False, preserve_rng_state=False
+            )
+        else:
+            routed = route(*chunk, *parameters)
+        chunks.append(routed)
+    mu, activated = zip(*chunks, strict=True)
+    return torch.cat(mu), torch.cat(activated)

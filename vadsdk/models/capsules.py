@@ -1,0 +1,67 @@
+"""2D capsules: from feature maps to primary capsules, and routed to one capsule a class.
+
+Legend: B clips, H, W of the grid, M primary capsules, K classes, P = H * W positions. A pose is a 4 x 4
+matrix, row-major.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vadsdk.kernels.routing import RoutingMode, em_routing
+
+POSE_SIDE = 4
+POSE_SIZE = POSE_SIDE**2
+
+
+class PrimaryCapsules(nn.Module):
+    """Poses and activations of M capsules a position, each from a window without padding."""
+
+    def __init__(self, in_channels: int, num_capsules: int, kernel: int) -> None:
+        super().__init__()
+        self.pose = nn.Conv2d(in_channels, num_capsules * POSE_SIZE, kernel)
+        self.a = nn.Conv2d(in_channels, num_capsules, kernel)
+        for convolution in (self.pose, self.a):
+            nn.init.normal_(convolution.weight, std=0.1)  # reference.md 2.1
+            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (B, H, W, M * 16 + M): poses, then activations in (0, 1)."""
+        capsules = torch.cat([self.pose(features), torch.sigmoid(self.a(features))], dim=1)
+        return capsules.permute(0, 2, 3, 1)
+
+
+class ClassCapsules(nn.Module):
+    """Routes the M capsules of each position to K class capsules.
+
+    Args:
+        num_capsules: M.
+        num_classes: K.
+        routing: "em", or "released" for paper 1's arithmetic.
+    """
+
+    def __init__(self, num_capsules: int, num_classes: int, routing: RoutingMode) -> None:
+        super().__init__()
+        self.num_capsules, self.num_classes, self.routing = num_capsules, num_classes, routing
+        self.beta_u = nn.Parameter(torch.randn(num_classes, POSE_SIZE))
+        self.beta_a = nn.Parameter(torch.randn(num_classes))
+        self.weights = nn.Parameter(
+            torch.randn(1, num_capsules, num_classes, POSE_SIDE, POSE_SIDE)
+        )
+
+    def forward(self, capsules: Tensor) -> Tensor:
+        """Return (B, H, W, K * 16 + K): poses, then activations; takes what `PrimaryCapsules` gives."""
+        grid = capsules.shape[:3]
+        poses, activations = capsules.flatten(0, 2).split(
+            [self.num_capsules * POSE_SIZE, self.num_capsules], dim=1
+        )
+        routed = em_routing(
+            poses.reshape(-1, self.num_capsules, POSE_SIDE, POSE_SIDE),
+            activations,
+            self.weights[0],
+            self.beta_u,
+            self.beta_a,
+            mode=self.routing,
+        )
+        return torch.cat([routed.poses.flatten(1), routed.activations], 1).unflatten(0, grid)

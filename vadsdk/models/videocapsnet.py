@@ -1,0 +1,107 @@
+"""`videocapsnet`: paper 1's detector, VideoCapsuleNet with 2D routing on I3D (Kumar & Rawat 2022, 3.1).
+
+    clip -> I3D with paper 1's strides -> Mixed_4f -> primary capsules -> one capsule a class
+         -> poses of one class -> decoder with skips from Mixed_4f, Conv3d_2c, Conv3d_1a -> mask logits
+
+Layers and their names are those of the released code (reference.md 2.1), so that its checkpoints load.
+
+Legend: B clips, T = 8 frames, K classes, P = 400 positions of the 20 x 20 capsule grid.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vadsdk.kernels.routing import RoutingMode
+from vadsdk.models.backbones.i3d import I3D, PAPER1_I3D
+from vadsdk.models.capsules import POSE_SIZE, ClassCapsules, PrimaryCapsules
+from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
+from vadsdk.structures import ModelSpec
+
+NUM_PRIMARY_CAPSULES = 32
+_SKIPS = ("Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_4f")
+_CLIP_LENGTH, _FRAME_STRIDE, _INPUT_SIZE = 8, 2, 224  # paper 1, section 4
+
+
+class VideoCapsNet(nn.Module):
+    """The network; 48.0 M parameters for 24 classes.
+
+    Args:
+        num_classes: K.
+        routing: "em", the mathematics of EM routing with a true standard deviation; "released" for
+            the arithmetic that published checkpoints were trained with.
+        dropout: of whole channels, after the backbone and before the last layer.
+    """
+
+    def __init__(
+        self, num_classes: int, *, routing: RoutingMode = "em", dropout: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.conv1 = I3D(PAPER1_I3D)
+        fine, middle, deep = (self.conv1.channels[name] for name in _SKIPS)
+        self.primary_caps = PrimaryCapsules(deep, NUM_PRIMARY_CAPSULES, kernel=9)
+        self.conv_caps = ClassCapsules(NUM_PRIMARY_CAPSULES, num_classes, routing)
+        self.upsample1 = nn.ConvTranspose2d(num_classes * POSE_SIZE, 64, 9)
+        self.conv28 = nn.Conv2d(deep, 64, 3, padding=1)
+        self.upsample2 = nn.ConvTranspose3d(128, 64, 3, stride=2, padding=1, output_padding=1)
+        self.conv56 = nn.Conv3d(middle, 64, 3, padding=1)
+        self.upsample3 = nn.ConvTranspose3d(128, 64, 3, stride=2, padding=1, output_padding=1)
+        self.conv112 = nn.Conv3d(fine, 64, 3, padding=1)
+        self.upsample4 = nn.ConvTranspose3d(128, 128, 3, stride=2, padding=1, output_padding=1)
+        self.smooth = nn.ConvTranspose3d(128, 1, 3, padding=1)
+        self.dropout3d = nn.Dropout3d(dropout)
+        for name, module in self.named_children():
+            if name.startswith(("upsample", "smooth")):
+                nn.init.normal_(module.weight, std=0.02)  # type: ignore[arg-type]
+
+    @property
+    def input_size(self) -> int:
+        """Rows and columns of the input."""
+        return _INPUT_SIZE
+
+    def spec(self, name: str, labels: tuple[str, ...]) -> ModelSpec:
+        """Return the spec of a file of this network, without provenance."""
+        return ModelSpec(
+            kind="mask",
+            model=name,
+            labels=labels,
+            clip_length=_CLIP_LENGTH,
+            frame_stride=_FRAME_STRIDE,
+            input_height=_INPUT_SIZE,
+            input_width=_INPUT_SIZE,
+        )
+
+    def forward(self, clips: Tensor, condition: Tensor | None = None) -> ClipOutputs:
+        """Return class scores, mask logits and class activations by position.
+
+        Args:
+            clips: (B, 3, 8, 224, 224) RGB in [0, 1], without mean or deviation.
+            condition: (B, K) weights of the classes whose poses are decoded; a row of zeros, or
+                None, decodes the clip's own best class.
+        """
+        fine, middle, deep = self.conv1.features(clips, _SKIPS)
+        deep = self.dropout3d(deep).squeeze(2)  # (B, 832, 1, 28, 28) -> (B, 832, 28, 28)
+        routed = self.conv_caps(self.primary_caps(deep))  # (B, 20, 20, K * 16 + K)
+        poses, activations = routed.split(
+            [self.num_classes * POSE_SIZE, self.num_classes], dim=3
+        )
+        features = activations.flatten(1, 2)  # (B, P, K)
+        class_scores = features.mean(1)
+        weights = condition_or_own_class(condition, class_scores)
+        masked = poses.unflatten(3, (self.num_classes, POSE_SIZE)) * weights[:, None, None, :, None]
+        mask_logits = self._decode(masked.flatten(3).permute(0, 3, 1, 2), fine, middle, deep)
+        return ClipOutputs(class_scores=class_scores, mask_logits=mask_logits, features=features)
+
+    def _decode(self, poses: Tensor, fine: Tensor, middle: Tensor, deep: Tensor) -> Tensor:
+        """Return mask logits (B, T, H, W) for masked poses (B, K * 16, 20, 20)."""
+        x = F.relu(self.upsample1(poses))  # (B, 64, 28, 28)
+        x = torch.cat([x, F.relu(self.conv28(deep))], 1).unsqueeze(2)
+        x = F.relu(self.upsample2(x))  # (B, 64, 2, 56, 56)
+        x = torch.cat([x, F.relu(self.conv56(middle))], 1)
+        x = F.relu(self.upsample3(x))  # (B, 64, 4, 112, 112)
+        x = torch.cat([x, F.relu(self.conv112(fine))], 1)
+        x = self.upsample4(x)  # (B, 128, 8, 224, 224); no ReLU in the reference
+        return self.smooth(self.dropout3d(x)).squeeze(1)  # type: ignore[no-any-return]
