@@ -146,8 +146,12 @@ def _write_clip(folder: Path, seed: int, index: int) -> NativeVideo:
 
 
 def _encode(path: Path, images: Image) -> None:
-    """Write (F, H, W, 3) RGB frames as H.264, in one thread: the same frames, the same file."""
-    options = {"preset": "veryfast", "crf": "23", "threads": "1", "bf": "0"}
+    """Write (F, H, W, 3) RGB frames as H.264: the same frames, the same file.
+
+    Hence one thread, and no macroblock tree: with it x264 now and then encodes the same frames
+    differently (seen with the x264 of PyAV 18).
+    """
+    options = {"preset": "veryfast", "crf": "23", "bf": "0", "x264-params": "threads=1:mbtree=0"}
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"

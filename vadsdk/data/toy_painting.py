@@ -63,13 +63,13 @@ def paint(
 
 def _paint_shadow(background: Image, outline: Outlines, camera: Floats, frame: int) -> None:
     x, y = camera[:, :2] @ outline.feet[frame] + camera[:, 2]
-    size = float(np.ptp(outline.corners[0, frame, 0, :, 1]))  # of the torso
-    left, right = round(max(x - 0.6 * size, 0)), round(min(x + 0.6 * size, WIDTH))
-    top, bottom = round(max(y - 0.14 * size, 0)), round(min(y + 0.14 * size, HEIGHT))
+    wide, tall = 0.5 * outline.shadow_width, 0.11 * outline.shadow_width
+    left, right = round(max(x - wide, 0)), round(min(x + wide, WIDTH))
+    top, bottom = round(max(y - tall, 0)), round(min(y + tall, HEIGHT))
     if left >= right or top >= bottom:
         return
     rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
-    far = ((columns - x) / (0.6 * size)) ** 2 + ((rows - y) / (0.14 * size)) ** 2
+    far = ((columns - x) / wide) ** 2 + ((rows - y) / tall) ** 2
     light = 1 - 0.5 * np.clip(1 - far, 0, 1)
     patch = background[top:bottom, left:right]
     background[top:bottom, left:right] = (patch * light[..., None]).astype(np.uint8)

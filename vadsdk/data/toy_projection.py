@@ -44,6 +44,8 @@ class Outlines:
     """(F, P) parts from the farthest to the nearest."""
     feet: Floats
     """(F, 2) pixels: where the shadow lies."""
+    shadow_width: float
+    """Pixels; the same whatever the figure does."""
 
 
 def outlines(points: Floats, figure: tuple[Part, ...], view: View) -> Outlines:
@@ -73,7 +75,9 @@ def outlines(points: Floats, figure: tuple[Part, ...], view: View) -> Outlines:
     )
     nearness = z[:, padded].mean(axis=2) + 1e-4 * np.arange(len(figure))
     feet = np.stack([view.x, view.ground_y], axis=1)
-    return Outlines(corners=corners, order=nearness.argsort(axis=1), feet=feet)
+    return Outlines(
+        corners=corners, order=nearness.argsort(axis=1), feet=feet, shadow_width=0.5 * view.height
+    )
 
 
 def _hull(circles: Floats, radii: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Things between the camera and the toy figures: posts, bushes, crates and passing boxes.
+"""Things between the camera and the toy figures: posts, bushes, crates and sliding cupboards.
 
 Legend: F frames, V corners of a polygon.
 """
@@ -29,12 +29,12 @@ class Prop:
 def make_prop(rng: np.random.Generator, num_frames: int, x: float, ground_y: float) -> Prop:
     """Draw a thing in front of the spot (`x`, `ground_y`).
 
-    It is a post, a bush, a crate, which may drift, or a box as high as a figure, which passes by.
+    It is a post, a bush, a crate, which may drift, or a cupboard, which slides past.
     """
     passes = rng.random() < 0.2
-    draw = _crate if passes else (_post, _bush, _crate)[rng.integers(3)]
-    size = rng.uniform(2.3, 3.0) if passes else rng.uniform(0.8, 1.2)
-    speed = rng.uniform(3.5, 5.5) if passes else rng.uniform(0, 2.5) * (rng.random() < 0.3)
+    draw = _cupboard if passes else (_post, _bush, _crate)[rng.integers(3)]
+    size = rng.uniform(0.8, 1.2)
+    speed = rng.uniform(4.5, 6.5) if passes else rng.uniform(0, 2.5) * (rng.random() < 0.3)
     speed *= rng.choice([-1, 1])
     bottom = min(ground_y + rng.uniform(6, 25), HEIGHT + 30)
     return Prop(
@@ -51,7 +51,17 @@ def _post(rng: np.random.Generator, x: float, bottom: float, size: float) -> Pol
 
 
 def _crate(rng: np.random.Generator, x: float, bottom: float, size: float) -> Polygons:
-    left, right, top = x - 28 * size, x + 28 * size, bottom - 55 * size
+    return _boards(rng, x, bottom, (56 * size, 55 * size))
+
+
+def _cupboard(rng: np.random.Generator, x: float, bottom: float, size: float) -> Polygons:
+    return _boards(rng, x, bottom, (64 * size, 165 * size))
+
+
+def _boards(
+    rng: np.random.Generator, x: float, bottom: float, size: tuple[float, float]
+) -> Polygons:
+    left, right, top = x - size[0] / 2, x + size[0] / 2, bottom - size[1]
     middle = (top + bottom) / 2
     frame, boards = random_colour(rng), random_colour(rng)
     return (

@@ -114,7 +114,7 @@ def make_scenery(rng: np.random.Generator, num_frames: int) -> Scenery:
         backdrop[horizon:] = floor[horizon:]
     time = np.arange(num_frames)[:, None]
     pan_speed = rng.uniform(-0.8, 0.8, 2) * (rng.random() < 0.4)
-    haze_speed = rng.uniform(-2.5, 2.5, 2)
+    haze_speed = rng.uniform(-1.5, 1.5, 2)
     grain = rng.standard_normal((2 * HEIGHT, 2 * WIDTH, 3)) * rng.uniform(0, 4)
     return Scenery(
         backdrop=backdrop,
@@ -122,7 +122,7 @@ def make_scenery(rng: np.random.Generator, num_frames: int) -> Scenery:
         haze_share=rng.uniform(0.1, 0.4),
         pan=(time - num_frames / 2) * pan_speed,
         haze_pan=(time - num_frames / 2) * haze_speed,
-        shapes=tuple(_shape(rng, num_frames) for _ in range(rng.integers(0, 5))),
+        shapes=tuple(_shape(rng, num_frames) for _ in range(rng.integers(0, 4))),
         camera=_camera(rng, num_frames),
         brightness=rng.uniform(0.8, 1.1) + smooth_path(rng, num_frames, rng.uniform(0, 0.08)),
         grain=grain.astype(np.int16),
@@ -132,7 +132,7 @@ def make_scenery(rng: np.random.Generator, num_frames: int) -> Scenery:
 
 def _camera(rng: np.random.Generator, num_frames: int) -> Floats:
     """Return (F, 2, 3) small smooth shifts, rotations and zooms about the middle of the picture."""
-    strength = rng.uniform(0.2, 1.0)
+    strength = rng.uniform(0.1, 0.8)
     shift = np.stack([smooth_path(rng, num_frames, 9 * strength) for _ in range(2)], axis=1)
     roll = np.radians(rng.uniform(-3, 3) + smooth_path(rng, num_frames, 3.0 * strength))
     zoom = 1 + smooth_path(rng, num_frames, 0.05 * strength)
@@ -146,9 +146,9 @@ def _shape(rng: np.random.Generator, num_frames: int) -> Shape:
     """Draw a shape that crosses the picture, and often swings at the pace of an action."""
     time = np.arange(num_frames)
     start = rng.uniform((0, 0), (WIDTH, HEIGHT))
-    path = start + time[:, None] * rng.uniform(-2.0, 2.0, 2)
+    path = start + time[:, None] * rng.uniform(-1.5, 1.5, 2)
     beat = np.sin(2 * np.pi * time / rng.uniform(10, 24) + rng.uniform(0, 2 * np.pi))
-    path = path + beat[:, None] * rng.uniform(-18, 18, 2) * (rng.random() < 0.6)
+    path = path + beat[:, None] * rng.uniform(-15, 15, 2) * (rng.random() < 0.5)
     spin = time * rng.uniform(-0.15, 0.15) + beat * rng.uniform(0, 1.0)
     return Shape(
         colour=random_colour(rng),

@@ -25,7 +25,7 @@ MIN_ACTION_FRAMES = 18
 WALK_SPEED = 0.031
 """Figure heights a frame."""
 
-HEIGHTS = {1: (0.48, 0.74), 2: (0.43, 0.66), 3: (0.40, 0.56)}
+HEIGHTS = {1: (0.52, 0.75), 2: (0.47, 0.70), 3: (0.42, 0.58)}
 """Number of actors -> range of their heights, in picture heights."""
 
 
@@ -68,17 +68,17 @@ class Script:
 def direct(rng: np.random.Generator) -> Script:
     """Choose the people of one clip."""
     num_frames = int(rng.integers(MIN_FRAMES, MAX_FRAMES + 1))
-    count = int(rng.choice([1, 2, 3], p=[0.45, 0.35, 0.2]))
+    count = int(rng.choice([1, 2, 3], p=[0.55, 0.3, 0.15]))
     untrimmed = rng.random() < 0.4
     if untrimmed:
         num_frames = max(num_frames, 40)
     span = _span(rng, num_frames) if untrimmed else (0, num_frames)
     paths = _paths(rng, num_frames, count)
     cast = [_actor(rng, num_frames, count, span, path) for path in paths]
-    if rng.random() < 0.2:
+    if rng.random() < 0.15:
         cast.append(_bystander(rng, num_frames, count))
     props = []
-    if rng.random() < 0.35:
+    if rng.random() < 0.3:
         shaded = cast[rng.integers(count)]
         x = float(shaded.x.mean()) + rng.uniform(-0.25, 0.25) * shaded.height
         props.append(make_prop(rng, num_frames, x, shaded.ground_y))
@@ -131,7 +131,7 @@ def _actor(
         height=height,
         x=x,
         ground_y=rng.uniform(max(1.2 * height, 0.7 * HEIGHT), HEIGHT - 6),
-        yaw=rng.uniform(0.4, 1.0) * rng.choice([-1, 1]),
+        yaw=rng.uniform(0.35, 0.9) * rng.choice([-1, 1]),
         start=start,
         end=end,
         walks_until=max(start - 2, 0) if walks else 0,
@@ -154,7 +154,7 @@ def _bystander(rng: np.random.Generator, num_frames: int, count: int) -> Perform
         height=height,
         x=np.full(num_frames, spot),
         ground_y=rng.uniform(max(1.1 * height, 0.62 * HEIGHT), HEIGHT - (6 if walks else 40)),
-        yaw=rng.uniform(0.4, 1.0) * rng.choice([-1, 1]),
+        yaw=rng.uniform(0.35, 0.9) * rng.choice([-1, 1]),
         start=num_frames,
         end=num_frames,
         walks_until=num_frames if walks else 0,
@@ -164,13 +164,13 @@ def _bystander(rng: np.random.Generator, num_frames: int, count: int) -> Perform
 
 def _manner(rng: np.random.Generator) -> Manner:
     return Manner(
-        period=rng.uniform(11, 19),
+        period=rng.uniform(11, 17),
         phase=rng.random(),
         side=int(rng.integers(2)),
         alternates=bool(rng.random() < 0.5),
-        amplitude=rng.uniform(0.85, 1.12),
-        arms=str(rng.choice(list(ARMS), p=[0.3, 0.14, 0.14, 0.14, 0.14, 0.14])),
-        elevation=rng.uniform(0, 0.9),
+        amplitude=rng.uniform(0.9, 1.12),
+        arms=str(rng.choice(list(ARMS), p=[0.4, 0.12, 0.12, 0.12, 0.12, 0.12])),
+        elevation=rng.uniform(0, 0.6),
         wobble=rng.uniform(-0.15, 0.15),
     )
 
