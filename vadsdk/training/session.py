@@ -148,7 +148,7 @@ class Session:
                 self._save(best)
 
         batches = prefetch(sampler, self.trainer.step, train.max_steps)
-        with MetricsLog(self.folder, self.trainer.step) as log, closing(batches):  # type: ignore[type-var]
+        with MetricsLog(self.folder, self.trainer.step) as log, closing(batches):
             try:
                 self.trainer.run(batches, watch)
             except KeyboardInterrupt:
