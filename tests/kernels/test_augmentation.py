@@ -138,10 +138,12 @@ def test_what_lies_outside_the_store_is_invalid_in_a_transfer() -> None:
 
 def test_a_rotation_keeps_lengths_in_pixels() -> None:
     parameters = draw(ViewSettings(rotation_degrees=90), batch=200)
-    to_pixels = torch.tensor([SIZE[1] / 2, SIZE[0] / 2], dtype=torch.float64)
-    # A pixel step to the right in the view, in store pixels.
-    step = parameters.affines[:, :, 0] / to_pixels[0] * to_pixels
-    torch.testing.assert_close(step.norm(dim=1), torch.ones(200, dtype=torch.float64))
+    pixels = torch.tensor([SIZE[1] / 2, SIZE[0] / 2], dtype=torch.float64)  # of one unit of x, y
+    right, down = (parameters.affines[:, :, axis] * pixels / pixels[axis] for axis in (0, 1))
+    ones = torch.ones(200, dtype=torch.float64)
+    torch.testing.assert_close(right.norm(dim=1), ones)
+    torch.testing.assert_close(down.norm(dim=1), ones)
+    torch.testing.assert_close((right * down).sum(1), 0 * ones)
     assert parameters.affines[:, 1, 0].abs().max() > 1  # and some do turn far
 
 
@@ -245,6 +247,13 @@ def test_half_precision_maps_are_moved_in_single_precision() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         came, _ = undo_view(maps, parameters, SIZE)
     assert torch.equal(came, expected)
+
+
+def test_autocast_does_not_coarsen_the_pixels() -> None:
+    clips, parameters = random_clips(), draw("strong")
+    expected = apply_view(clips, parameters, SIZE)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(apply_view(clips, parameters, SIZE), expected)
 
 
 def test_views_are_repeatable_and_every_strength_draws_as_often() -> None:

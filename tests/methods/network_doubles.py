@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
+from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
 
 NUM_CLASSES = 3
 SIDE = 16
 FRAMES = 4
-
-
-class Outputs(NamedTuple):
-    class_scores: Tensor
-    mask_logits: Tensor
-    features: Tensor
 
 
 class ColourNetwork(nn.Module):
@@ -37,28 +31,27 @@ class ColourNetwork(nn.Module):
         self.clips: list[Tensor] = []
         self.conditions: list[Tensor] = []
 
-    def forward(self, clips: Tensor, condition: Tensor | None = None) -> Outputs:
+    def forward(self, clips: Tensor, condition: Tensor | None = None) -> ClipOutputs:
         assert condition is not None
         self.clips.append(clips)
         self.conditions.append(condition)
         body = torch.relu(self.body(clips - 0.5))
         features = (4 * self.classes(body).amax((2, 3, 4))).sigmoid()
-        own = nn.functional.one_hot(features.argmax(1), NUM_CLASSES).to(condition.dtype)
-        weights = torch.where((condition == 0).all(1, keepdim=True), own, condition)
+        weights = condition_or_own_class(condition, features)
         logits = (4 * self.masks(body) * weights[:, :, None, None, None]).sum(1)
-        return Outputs(features, logits, features[:, None])
+        return ClipOutputs(features, logits, features[:, None])
 
 
 class RecordedNetwork(nn.Module):
     """Answers each call with the next of the outputs it was given."""
 
-    def __init__(self, outputs: Iterable[Outputs], num_classes: int, side: int) -> None:
+    def __init__(self, outputs: Iterable[ClipOutputs], num_classes: int, side: int) -> None:
         super().__init__()
         self._outputs = iter(outputs)
         self.num_classes = num_classes
         self.input_size = (side, side)
 
-    def forward(self, clips: Tensor, condition: Tensor | None = None) -> Outputs:
+    def forward(self, clips: Tensor, condition: Tensor | None = None) -> ClipOutputs:
         return next(self._outputs)
 
 

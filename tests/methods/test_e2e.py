@@ -9,8 +9,13 @@ from torch import Tensor
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.errors import ConfigError
+from vadsdk.kernels.augmentation import sample_view
+from vadsdk.kernels.view_settings import ViewSettings
 from vadsdk.losses.ramps import exp_rampup
 from vadsdk.methods import E2E, METHODS, E2ESettings, Method, build_method
+from vadsdk.methods.consistency import spatiotemporal_consistency
+from vadsdk.methods.views import View
+from vadsdk.models import ClipOutputs
 
 SUPERVISED = {"cls", "loc_bce", "loc_dice"}
 TABLE_ROWS: dict[str, tuple[dict[str, object], set[str]]] = {
@@ -145,6 +150,32 @@ def test_consistency_compares_the_same_place_of_the_video() -> None:
     first = network.clips[0]
     unaligned = (0.07 * (first - first.flip(-1)).square().mean()).item()
     assert aligned.item() < 0.01 * unaligned
+
+
+def test_masks_are_taught_where_the_view_shows_the_actor() -> None:
+    class BrightPixels(ColourNetwork):
+        def forward(self, clips: Tensor, condition: Tensor | None = None) -> ClipOutputs:
+            return (
+                super().forward(clips, condition)._replace(mask_logits=100 * (clips.amax(1) - 0.65))
+            )
+
+    geometry = {"flip_probability": 0.5, "zoom": [0.7, 1.0], "rotation_degrees": 20}
+    method = build_method("supervised", BrightPixels(), {"view": geometry})
+    batch = colour_batch()
+    alternating = replace(batch, labelled=torch.tensor([False, True] * 3))
+    assert method.losses(alternating, MIDWAY)["loc_dice"] < 0.1
+
+
+def test_attention_is_not_drawn_to_where_the_other_view_saw_nothing() -> None:
+    """Both answers are flat; only frames near the seam of the cycle vary, by (a - b)."""
+    first, second = 0.2, 0.3
+    flat = [torch.full((1, 8, 16, 16), p).logit() for p in (first, second)]
+    crop = sample_view(1, ViewSettings(zoom=(0.5, 0.5)), torch.Generator().manual_seed(0))
+    views = [View(clips=torch.zeros(0), parameters=p) for p in (sample_view(1, "identity"), crop)]
+    settings = E2ESettings(window=3, non_attentive_l2=False)
+    loss = spatiotemporal_consistency((views[0], flat[0]), (views[1], flat[1]), MIDWAY, settings)
+    # A0 and A7 have one frame of the other view in their window, the others none: M = 1 0 .. 0 1
+    assert loss.item() == pytest.approx((first - second) ** 2 * 2 / 8, rel=1e-4)
 
 
 def test_labelled_rows_are_decoded_for_their_class_and_unlabelled_ones_for_all_then_their_own() -> (

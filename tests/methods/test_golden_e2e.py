@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from golden_rules import Recorded, assert_recorded, blobs, gen, read_seed
-from network_doubles import Outputs, RecordedNetwork
+from network_doubles import RecordedNetwork
 from torch import Tensor
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.kernels.augmentation import sample_view
 from vadsdk.methods import E2E, E2ESettings
 from vadsdk.methods.views import View
+from vadsdk.models import ClipOutputs
 
 pytestmark = pytest.mark.golden
 
@@ -56,7 +57,7 @@ def released_losses(
         class_indices=torch.tensor([5, 9]),
         labelled=torch.tensor([True, False]),
     )
-    answers = [Outputs(scores, logits, scores[:, None]) for logits in (original, mirrored)]
+    answers = [ClipOutputs(scores, logits, scores[:, None]) for logits in (original, mirrored)]
     method = E2E(RecordedNetwork(answers, 24, SIDE), settings)
     unused = torch.zeros(0)
     first, second = (

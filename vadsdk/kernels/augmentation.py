@@ -116,7 +116,7 @@ def apply_view(
         planes.view(batch, 3 * frames, height, width), parameters.matrices(), size
     )  # (B, 3 T, h, w)
     matrix, offset = _colour_transform(clips, parameters, mean, std)
-    with torch.autocast(planes.device.type, enabled=False):
+    with torch.autocast(planes.device.type, enabled=False):  # 8 bits of a pixel would become 7
         view = torch.baddbmm(offset, matrix, planes.view(batch, 3, -1))
     view = view.view(batch, 3, frames, *size)
     grey = [(CUTOUT_GREY - m) / s for m, s in zip(mean, std, strict=True)]
@@ -152,7 +152,7 @@ def undo_view(
         Maps (B, T, H, W) and validity (B, 1, H, W), 1 where the view saw the pixel, else 0.
     """
     to_view = torch.linalg.inv(parameters.matrices())
-    moved = warp(maps, to_view, size, padding="border")
+    moved = warp(maps, to_view, size)
     valid = seen_inside(to_view, size, (maps.shape[-2], maps.shape[-1]), maps.device)
     return _reverse_time(moved, parameters.time_reversed, dim=1), valid.to(moved.dtype)
 
@@ -174,7 +174,7 @@ def transfer_maps(
     size = (maps.shape[-2], maps.shape[-1])
     target_to_store = target.matrices()
     target_to_source = torch.linalg.inv(source.matrices()) @ target_to_store
-    moved = warp(maps, target_to_source, size, padding="border")
+    moved = warp(maps, target_to_source, size)
     valid = seen_inside(target_to_source, size, size, maps.device)
     valid &= seen_inside(target_to_store, size, size, maps.device)
     moved = _reverse_time(moved, source.time_reversed ^ target.time_reversed, dim=1)

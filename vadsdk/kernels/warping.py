@@ -9,13 +9,10 @@ target to source coordinates.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-Padding = Literal["zeros", "border"]
 
 SAME_TOLERANCE = 1e-9
 """Matrices closer than this are the same; far below a thousandth of a pixel, far above float64
@@ -26,25 +23,23 @@ EDGE_TOLERANCE_PIXELS = 1e-3
 MIRROR = torch.diag(torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64))
 
 
-def warp(
-    planes: Tensor, matrices: Tensor, size: tuple[int, int], *, padding: Padding = "zeros"
-) -> Tensor:
+def warp(planes: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
     """Return (B, C, h, w): `planes` (B, C, H, W), at least float32, read where `matrices` point.
+
+    Outside the source lie zeros.
 
     Args:
         planes: (B, C, H, W) floating point; gradients flow into them.
         matrices: (B, 3, 3), from target to source coordinates.
         size: (h, w) of the target.
-        padding: what lies outside the source.
     """
     planes = planes if planes.dtype == torch.float64 else planes.float()
     moves = _plan(matrices, same_size=tuple(planes.shape[-2:]) == size)
-    with torch.autocast(planes.device.type, enabled=False):  # half precision moves pixels
-        if len(moves) == 1:
-            return moves[0][1](planes, matrices, size, padding)
-        target = planes.new_empty(*planes.shape[:2], *size)
-        for rows, move in moves:
-            target[rows] = move(planes[rows], matrices[rows], size, padding)
+    if len(moves) == 1:
+        return moves[0][1](planes, matrices, size)
+    target = planes.new_empty(*planes.shape[:2], *size)
+    for rows, move in moves:
+        target[rows] = move(planes[rows], matrices[rows], size)
     return target
 
 
@@ -77,7 +72,7 @@ def sampling_grid(
     return rows[..., 0] * x + (rows[..., 1] * y + rows[..., 2])
 
 
-Move = Callable[[Tensor, Tensor, tuple[int, int], Padding], Tensor]
+Move = Callable[[Tensor, Tensor, tuple[int, int]], Tensor]
 
 
 def _plan(matrices: Tensor, *, same_size: bool) -> list[tuple[Tensor, Move]]:
@@ -96,19 +91,17 @@ def _is_same(matrices: Tensor, other: Tensor) -> Tensor:
     return (matrices - other).abs().amax((1, 2)) < SAME_TOLERANCE
 
 
-def _copy(planes: Tensor, matrices: Tensor, size: tuple[int, int], padding: Padding) -> Tensor:
+def _copy(planes: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
     return planes
 
 
-def _mirror(planes: Tensor, matrices: Tensor, size: tuple[int, int], padding: Padding) -> Tensor:
+def _mirror(planes: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
     return planes.flip(-1)
 
 
-def _interpolate(
-    planes: Tensor, matrices: Tensor, size: tuple[int, int], padding: Padding
-) -> Tensor:
+def _interpolate(planes: Tensor, matrices: Tensor, size: tuple[int, int]) -> Tensor:
     grid = sampling_grid(matrices, size, device=planes.device, dtype=planes.dtype)
-    return F.grid_sample(planes, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    return F.grid_sample(planes, grid, mode="bilinear", align_corners=False)
 
 
 def _centres(count: int, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -6,8 +6,6 @@ Legend: B clips, T frames, h, w of the views, K classes, P positions. Maps lie i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
@@ -23,9 +21,7 @@ from vadsdk.losses.ramps import exp_rampup
 from vadsdk.methods.e2e_settings import E2ESettings
 from vadsdk.methods.supervised_terms import single_precision
 from vadsdk.methods.views import View
-
-if TYPE_CHECKING:
-    from vadsdk.models import ClipOutputs
+from vadsdk.models import ClipOutputs
 
 
 def classification_consistency(

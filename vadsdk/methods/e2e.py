@@ -6,8 +6,6 @@ batch -> view 1 -> network -> supervised losses of the labelled rows (eq. 7)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
@@ -15,11 +13,9 @@ from vadsdk.losses.ramps import exp_rampup
 from vadsdk.methods.consistency import classification_consistency, spatiotemporal_consistency
 from vadsdk.methods.e2e_settings import E2ESettings
 from vadsdk.methods.network import input_size_of, num_classes_of
-from vadsdk.methods.supervised_terms import class_condition, supervised_losses, with_own_classes
+from vadsdk.methods.supervised_terms import class_condition, supervised_losses
 from vadsdk.methods.views import View, ViewMaker
-
-if TYPE_CHECKING:
-    from vadsdk.models import ClipOutputs
+from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
 
 
 class E2E:
@@ -66,7 +62,7 @@ class E2E:
         if not (self._consistent() or settings.supervise_both_views):
             return losses
         if settings.shared_condition:
-            condition = with_own_classes(condition, first.class_scores)
+            condition = condition_or_own_class(condition, first.class_scores)
         second: ClipOutputs = self._network(augmented.clips, condition)
         if settings.supervise_both_views:
             others = supervised_losses(second, batch, augmented, progress, settings.terms)

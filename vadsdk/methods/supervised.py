@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -12,9 +10,7 @@ from vadsdk.methods.network import input_size_of, num_classes_of
 from vadsdk.methods.settings import ViewStrength
 from vadsdk.methods.supervised_terms import TermSettings, class_condition, supervised_losses
 from vadsdk.methods.views import ViewMaker
-
-if TYPE_CHECKING:
-    from vadsdk.models import ClipOutputs
+from vadsdk.models import ClipOutputs
 
 
 class SupervisedSettings(BaseModel):

@@ -5,7 +5,7 @@ Legend: B clips, T frames, K classes, L labelled rows, h, w of the network's inp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -23,9 +23,7 @@ from vadsdk.losses import (
     spread_margin,
 )
 from vadsdk.methods.views import View
-
-if TYPE_CHECKING:
-    from vadsdk.models import ClipOutputs
+from vadsdk.models import ClipOutputs
 
 
 class TermSettings(BaseModel):
@@ -92,12 +90,6 @@ def class_condition(batch: ClipBatch, num_classes: int, *, all_classes: bool) ->
     if all_classes:
         condition = condition + (~batch.labelled)[:, None].float()
     return condition
-
-
-def with_own_classes(condition: Tensor, class_scores: Tensor) -> Tensor:
-    """Return `condition` with the one-hot best class of `class_scores` (B, K) in its zero rows."""
-    best = F.one_hot(class_scores.detach().argmax(1), condition.shape[1]).to(condition.dtype)
-    return torch.where((condition == 0).all(1, keepdim=True), best, condition)
 
 
 def single_precision(values: Tensor) -> Tensor:
