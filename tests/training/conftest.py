@@ -12,5 +12,5 @@ from vadsdk.data.toy import generate_toy_dataset
 @pytest.fixture(scope="session")
 def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("training") / "toy"
-    generate_toy_dataset(folder, num_clips=16, seed=3, num_workers=1)
+    generate_toy_dataset(folder, num_clips=32, seed=3, num_workers=1)
     return folder

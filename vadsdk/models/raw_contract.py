@@ -25,7 +25,9 @@ class RawContract(nn.Module):
     def __init__(self, network: nn.Module, spec: ModelSpec) -> None:
         super().__init__()
         self.network = network
-        mean, std = torch.tensor(spec.pixel_mean), torch.tensor(spec.pixel_std)
+        device = next((tensor.device for tensor in network.parameters()), torch.device("cpu"))
+        mean = torch.tensor(spec.pixel_mean, device=device)
+        std = torch.tensor(spec.pixel_std, device=device)
         # (x / 255 - mean) / std as one multiply and one add a channel
         self.register_buffer("scale", (1 / (255 * std)).view(1, 3, 1, 1, 1), persistent=False)
         self.register_buffer("offset", (-mean / std).view(1, 3, 1, 1, 1), persistent=False)

@@ -1,12 +1,13 @@
 """Weights to start a training from, taken by name from any file that fits for the most part.
 
-    file                         network                        taken as
-    conv1.Mixed_3b..., beta_a    VideoCapsNet, other classes    the same names, but beta_a and its like
-    Mixed_3b..., logits...       I3D                            the same names
-    Mixed_3b..., logits...       a detector around an I3D       conv1.Mixed_3b... or backbone.Mixed_3b...
-    conv1.Mixed_3b..., beta_a    I3D                            Mixed_3b...
+    file                      network                   taken
+    Mixed_3b..., logits...    I3D, other classes        as named; `logits` stays as it was
+    Mixed_3b..., logits...    VideoCapsNet              as conv1.Mixed_3b...; `logits` is unused
+    conv1.Mixed_3b..., ...    VideoCapsNet              as named
+    conv1.Mixed_3b..., ...    I3D                       as Mixed_3b...; the rest is unused
 
-Where one lies in the other is not configured: it is the pair of prefixes under which most names agree.
+Where one lies in the other is not configured: it is the pair of prefixes under which most names
+agree. Class-dependent tensors are not configured either: their shapes tell.
 To continue a network exactly, with its labels, use `checkpoint_file.load_weights`.
 """
 
@@ -41,7 +42,7 @@ class WeightsReport:
     matched: tuple[str, ...]
     """The network's tensors that now hold the file's values."""
     skipped_shape: tuple[str, ...]
-    """The network's tensors that the file has in another shape, as those of other classes; unchanged."""
+    """The network's tensors that the file has in another shape (other classes); unchanged."""
     missing: tuple[str, ...]
     """The network's tensors that the file does not have; unchanged."""
     unused: tuple[str, ...]
@@ -78,8 +79,8 @@ def load_initial_weights(network: nn.Module, path: Path) -> WeightsReport:
         path: .safetensors, .pt or .pth; see `weights_file`.
 
     Raises:
-        ModelFileError: not a weights file (see `read_tensors`), one of another network or of another
-            width (less than half of the tensors fit), or one with values that are not finite.
+        ModelFileError: not a weights file (see `read_tensors`), one of another network or of
+            another width (less than half of the tensors fit), or one with values not finite.
     """
     state = dict(network.state_dict())
     tensors = read_tensors(path)
@@ -114,7 +115,7 @@ def _find_prefixes(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]) -
     """Return the prefixes of file and network that make most names equal, the shortest of those.
 
     Among equals the one counts under which more shapes agree. Names come before shapes, so that a
-    backbone of another width is found and named, not laid over layers that happen to have its sizes.
+    backbone of another width is found and named, not laid over layers that happen to fit.
     """
     prefixes_by_tail: dict[str, list[str]] = defaultdict(list)
     for name in _counted(tensors):
@@ -155,20 +156,18 @@ def _require_fit(
     skipped: tuple[str, ...],
 ) -> None:
     """Raise unless most common tensors fit and they are half of the file or half of the network."""
-    num_fitting, num_file, num_network = (
-        len(_counted(names)) for names in (matched, tensors, state)
-    )
-    if skipped and num_fitting <= len(skipped):
+    fitting, num_file, num_network = (len(_counted(names)) for names in (matched, tensors, state))
+    if skipped and fitting <= len(skipped):
         name = skipped[0]
         raise ModelFileError(
             f"{path} is of another network or another width: tensor {name!r} has shape "
             f"{tuple(placed[name].shape)}, the network wants {tuple(state[name].shape)}; of "
-            f"{num_fitting + len(skipped)} tensors with equal names {num_fitting} fit. Give "
+            f"{fitting + len(skipped)} tensors with equal names {fitting} fit. Give "
             f"weights of the same network and width, or start without --weights. {_UNCHANGED}"
         )
-    if 2 * num_fitting < min(num_file, num_network) or not num_fitting:
+    if 2 * fitting < min(num_file, num_network) or not fitting:
         raise ModelFileError(
-            f"{path} is of another network: {num_fitting} of its {num_file} tensors fit into the "
+            f"{path} is of another network: {fitting} of its {num_file} tensors fit into the "
             f"network's {num_network}. It starts with {_first(tensors)}, the network with "
             f"{_first(state)}. Give weights of this network or of its backbone, or start without "
             f"--weights. {_UNCHANGED}"
@@ -177,7 +176,7 @@ def _require_fit(
 
 def _require_finite(path: Path, placed: Mapping[str, Tensor], matched: Iterable[str]) -> None:
     for name in matched:
-        if not bool(torch.isfinite(placed[name]).all()):
+        if not bool(torch.isfinite(placed[name].float()).all()):
             raise ModelFileError(
                 f"{path}: tensor {name!r} holds NaN or infinite values, as a training that failed "
                 f"leaves them; give an earlier checkpoint. {_UNCHANGED}"

@@ -1,7 +1,7 @@
-"""Named tensors out of a weights file, whoever wrote it; a pickle that holds anything else is refused.
+"""Named tensors out of a weights file, whoever wrote it; a pickle of anything else is refused.
 
-Understood: `.safetensors`, with or without a vadsdk spec, and `.pt` / `.pth` with a bare state dict or
-`{"state_dict": ...}`. The `module.` that `nn.DataParallel` puts before every name is taken off.
+Understood: `.safetensors`, with or without a vadsdk spec, and `.pt` / `.pth` with a bare state dict
+or `{"state_dict": ...}`. The `module.` that `nn.DataParallel` puts before each name is taken off.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _checked(path: Path, content: Any) -> dict[str, Tensor]:
                 f"{path} is no state dict: its entry {name!r} is a {type(value).__name__}, "
                 f"not a tensor; {_ADVICE}"
             )
-        if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
+        if value.layout != torch.strided or value.is_quantized or value.is_meta:
             raise ModelFileError(
                 f"{path}: tensor {name!r} is sparse, quantized or without values; "
                 "save it as an ordinary tensor"

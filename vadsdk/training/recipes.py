@@ -11,9 +11,65 @@ from vadsdk.errors import unknown_name
 from vadsdk.training.settings import DataSettings, RunConfig, TrainSettings
 
 
+_FROM_SCRATCH_TERMS = {"classification": "cross_entropy"}
+"""Spread loss with its margin asks activations for more than a short run from scratch gives."""
+
+_SUPERVISED = {"view": "strong", "terms": _FROM_SCRATCH_TERMS}
+"""The baseline gets the stronger of the two views: with few clips, the weak one lets it memorise."""
+
+_E2E = {
+    "terms": _FROM_SCRATCH_TERMS,
+    "supervise_both_views": True,
+    "consistency_target": "stop_original",
+    "class_temperature": 0.5,
+    "lambda_total": 4.0,
+    "lambda_ramp_fraction": 0.2,
+}
+"""Paper 1's losses with weights for a network that starts from scratch; the paper's 0.1 fine-tunes one
+that was pretrained (its section 4)."""
+
+
 def footage() -> RunConfig:
     """Return the default: the small network on one's own footage, labelled and unlabelled."""
-    return RunConfig()
+    return RunConfig(method_settings=dict(_E2E))
+
+
+def toy_supervised() -> RunConfig:
+    """Return the baseline of the demo and of `benchmarks/label_efficiency.py`."""
+    return RunConfig(
+        method="supervised",
+        method_settings=dict(_SUPERVISED),
+        data=DataSettings(labelled_fraction=0.1),
+        train=TrainSettings(max_steps=500, batch_labelled=4, batch_unlabelled=0),
+    )
+
+
+def toy_e2e() -> RunConfig:
+    """Return `e2e` on the same labels, for as many steps."""
+    return RunConfig(
+        method_settings=dict(_E2E),
+        data=DataSettings(labelled_fraction=0.1),
+        train=TrainSettings(max_steps=500, batch_labelled=4, batch_unlabelled=4),
+    )
+
+
+def jhmdb21_supervised() -> RunConfig:
+    """Return the baseline of `benchmarks/jhmdb.py`: split 1, 30 % labels, from scratch."""
+    return RunConfig(
+        method="supervised",
+        method_settings=dict(_SUPERVISED),
+        data=DataSettings(format="jhmdb21", labelled_fraction=0.3),
+        train=TrainSettings(max_steps=2400, batch_labelled=16, batch_unlabelled=0),
+    )
+
+
+def jhmdb21_e2e() -> RunConfig:
+    """Return `e2e` on the same labels."""
+    return RunConfig(
+        method_settings=dict(_E2E),
+        data=DataSettings(format="jhmdb21", labelled_fraction=0.3),
+        train=TrainSettings(max_steps=2000, batch_labelled=6, batch_unlabelled=6),
+    )
 
 
 def paper1_jhmdb21() -> RunConfig:
@@ -55,8 +111,12 @@ def _paper1_training(*, num_unlabelled: int, epochs: int) -> TrainSettings:
 
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     "footage": footage,
+    "jhmdb21-e2e": jhmdb21_e2e,
+    "jhmdb21-supervised": jhmdb21_supervised,
     "paper1-jhmdb21": paper1_jhmdb21,
     "paper1-ucf101-24": paper1_ucf101_24,
+    "toy-e2e": toy_e2e,
+    "toy-supervised": toy_supervised,
 }
 """Every recipe by name."""
 

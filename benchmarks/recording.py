@@ -1,0 +1,66 @@
+"""Writes a benchmark's numbers to `benchmarks/results/` with the commit, device and versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+_PACKAGES = ("torch", "onnxruntime", "numpy", "av", "opencv-python-headless")
+
+
+def record(name: str, values: dict[str, Any]) -> Path:
+    """Write `results/NAME.json` and return its path.
+
+    Args:
+        name: of the benchmark.
+        values: its numbers and settings; plain JSON.
+    """
+    target = RESULTS / f"{name}.json"
+    target.parent.mkdir(exist_ok=True)
+    content = {"benchmark": name, **provenance(), **values}
+    target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    print(f"written: {target.relative_to(RESULTS.parents[1])}")
+    return target
+
+
+def provenance() -> dict[str, Any]:
+    """Return commit (with "+" if the tree was changed), time, device and versions."""
+    return {
+        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "-s") else ""),
+        "recorded": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": {
+            "cpu": _cpu_name(),
+            "cores": len(os.sched_getaffinity(0)),
+            "machine": platform.machine(),
+        },
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
