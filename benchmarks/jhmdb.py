@@ -2,7 +2,8 @@
 
     python benchmarks/jhmdb.py [--data ../shared/data/jhmdb21] [--work runs/jhmdb]
 
-`videocapsnet-s`, all 21 classes, 660 training and 268 test clips. Resumable: a finished run is not run
+`videocapsnet-s`, all 21 classes, 660 training and 268 test clips. Resumable: a finished run is not
+run
 again, and one that was stopped (Ctrl-C) goes on. Writes `results/jhmdb.json`, with the from-scratch
 rows of paper 2 (Table 3, upper half: YOWO, another network and 30 % of the labels too) beside ours.
 """
@@ -13,8 +14,8 @@ import argparse
 from pathlib import Path
 
 from recording import record
-from runs import finished_scores
 
+from runs import finished_scores
 from vadsdk.training.recipes import recipe
 from vadsdk.training.settings import merged
 

@@ -1,9 +1,11 @@
-"""How much the unlabelled footage is worth: `e2e` against `supervised`, the same 10 % of the labels.
+"""What unlabelled footage is worth: `e2e` against `supervised`, the same 10 % of the labels.
 
     python benchmarks/label_efficiency.py [--seeds 0 1 2] [--work runs/label_efficiency]
 
-Toy footage, `videocapsnet-s`, the same optimiser steps and labelled clips for both. A seed changes the
-labelled tenth, the weights and the clips, not the footage. Resumable: a finished run is not run again,
+Toy footage, `videocapsnet-s`, the same optimiser steps and labelled clips for both. A seed changes
+the
+labelled tenth, the weights and the clips, not the footage. Resumable: a finished run is not run
+again,
 and one that was stopped goes on. Writes `results/label_efficiency.json`.
 """
 
@@ -14,8 +16,8 @@ import statistics
 from pathlib import Path
 
 from recording import record
-from runs import finished_scores
 
+from runs import finished_scores
 from vadsdk.data.toy import generate_toy_dataset
 from vadsdk.training.recipes import recipe
 from vadsdk.training.settings import RunConfig, merged

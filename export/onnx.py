@@ -21,7 +21,7 @@ from torch import nn
 
 from vadsdk.errors import ConfigError, ExportError, unknown_name
 from vadsdk.export.manifest import ExportReport, make_report, manifest_path, write_manifest
-from vadsdk.export.parity import Tolerance, check_parity
+from vadsdk.export.parity import Tolerance, check_parity, require_clips
 from vadsdk.export.parity_clips import smooth_noise_clips
 from vadsdk.models.raw_contract import RawContract
 from vadsdk.structures import ModelSpec, RawOutputs
@@ -69,6 +69,7 @@ def export_onnx(
         raise ConfigError(f"an ONNX file's name ends in .onnx, not {path.name!r}")
     if clips is None:
         clips = smooth_noise_clips(spec)
+    require_clips(clips)
     spec = replace(spec, precision="fp32")
     contract = RawContract(network, spec).eval()
     try:

@@ -80,8 +80,7 @@ def check_parity(
     Raises:
         ExportError: a difference is larger than allowed or not a number; with the numbers.
     """
-    if len(clips) < 2:
-        raise ExportError(f"the parity check wants 2 clips or more, not {len(clips)}")
+    require_clips(clips)
     device = next((str(tensor.device) for tensor in network.parameters()), "cpu")
     original: ClipModel = TorchModel(network, spec, device)
     exported = load_model(path)
@@ -90,6 +89,19 @@ def check_parity(
     report = _measure(pairs, spec, len(clips))
     _judge(report, tolerance, path)
     return report
+
+
+def require_clips(clips: NDArray[np.uint8]) -> None:
+    """Refuse too few clips; to be called before an export that takes minutes.
+
+    Raises:
+        ExportError: fewer than two.
+    """
+    if len(clips) < 2:
+        raise ExportError(
+            f"the parity check compares batches of 1 and of more, so it wants 2 clips or more, not "
+            f"{len(clips)}; give more footage, or none for made-up clips"
+        )
 
 
 def _measure(

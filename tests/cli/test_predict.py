@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,8 +13,10 @@ from typer.testing import CliRunner, Result
 
 from vadsdk import Detector
 from vadsdk.cli.app import app
+from vadsdk.cli.predict import stop_on_interrupt
+from vadsdk.cli.sinks import Job, Sinks
 from vadsdk.export import ExportReport
-from vadsdk.video import probe, read_frames
+from vadsdk.video import open_source, probe, read_frames
 
 NUM_FRAMES = 30
 
@@ -133,3 +138,32 @@ def test_a_text_file_as_model_is_refused(video: Path, tmp_path: Path) -> None:
     done = predict(path, video)
     assert done.exit_code == 1
     assert "notes.onnx" in done.stderr
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_the_first_ctrl_c_ends_a_live_source_and_the_second_raises() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with stop_on_interrupt(is_live=True) as stop:
+        interrupt()
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_on_a_file_raises_at_once() -> None:
+    with stop_on_interrupt(is_live=False), pytest.raises(KeyboardInterrupt):
+        interrupt()
+
+
+def test_a_stopped_source_gives_no_further_frame(video: Path) -> None:
+    stop, job = threading.Event(), Job(source=video, save=None, jsonl=None, tubes=None)
+    with ExitStack() as stack:
+        source = open_source(video)
+        frames = Sinks(job, source, stack).watch(source, stop)
+        assert next(frames).index == 0
+        stop.set()
+        assert list(frames) == []

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 MakeVideo = Callable[..., Path]
@@ -62,12 +63,19 @@ def make_video(tmp_path: Path) -> MakeVideo:
     return make
 
 
-@pytest.fixture
-def sound_only(tmp_path: Path) -> Path:
-    """A tenth of a second of silence."""
+@pytest.fixture(params=["bare", "with a cover"])
+def sound_only(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A tenth of a second of silence; a cover picture is a video stream to FFmpeg."""
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=8000, layout="mono")
+        if request.param == "with a cover":
+            cover = container.add_stream("mjpeg", rate=1)
+            cover.height, cover.width = 48, 64
+            cover.pix_fmt = "yuvj420p"
+            cover.disposition = Disposition.attached_pic
+            container.mux(cover.encode(av.VideoFrame.from_ndarray(picture(0, 48, 64))))
+            container.mux(cover.encode(None))
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.float32), "fltp", "mono")
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))

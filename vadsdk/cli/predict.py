@@ -103,7 +103,7 @@ def run_job(detector: Detector, job: Job, hop: int | None = None) -> None:
     listed: deque[Tube] = deque(maxlen=MAX_LISTED_TUBES)
     with ExitStack() as stack:
         sinks = Sinks(job, source, stack)
-        stop = stack.enter_context(_stop_on_interrupt(source.is_live))
+        stop = stack.enter_context(stop_on_interrupt(source.is_live))
         bar = stack.enter_context(console.progress_bar())
         task = bar.add_task(source.name, total=source.num_frames)
         for result in detector.stream(sinks.watch(source, stop), hop=hop):
@@ -117,7 +117,7 @@ def run_job(detector: Detector, job: Job, hop: int | None = None) -> None:
 
 
 @contextmanager
-def _stop_on_interrupt(is_live: bool) -> Iterator[threading.Event]:
+def stop_on_interrupt(is_live: bool) -> Iterator[threading.Event]:
     """Give an event that the first Ctrl-C sets for a live source; else, as ever, Ctrl-C raises."""
     stop = threading.Event()
     if not is_live:

@@ -5,10 +5,10 @@ M[b] W[b, c]. An output capsule is a Gaussian over the 16 numbers of a vote, fit
 assigned to it by a few rounds of EM (Hinton, Sabour and Frosst 2018, "Matrix capsules with EM
 routing", section 4 and procedure 1). `RoutingSettings` says where scales depart from that paper.
 
-`em_routing` is the fast form: first and second moments of the votes by batched products, so that no
-difference of votes is ever stored, and few positions at once, so that their votes stay in the cache
-and are made again for the gradient. `em_routing_naive` is the plain form it is tested against.
-Both compute in float32 at least, whatever autocast says.
+`em_routing` is the fast form: moments of the votes instead of their differences, positions
+innermost, and few positions at once, whose votes stay in the cache and are made again for the
+gradient. It computes in float32 at least, whatever autocast says. `em_routing_naive` is the plain
+form it is tested against.
 
 Legend: N positions, B input capsules, C output capsules, 16 = the numbers of a pose, row-major.
 """
@@ -29,7 +29,7 @@ from vadsdk.kernels.routing_released import route_released
 RoutingMode = Literal["em", "released"]
 
 VOTE_NUMBERS_AT_ONCE = 2**19
-"""Numbers of the votes that a CPU core's cache holds beside their squares (2 + 2 MiB)."""
+"""How many numbers of votes are made at once on a CPU: 2 MiB in float32, for its cache."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,8 +39,8 @@ class RoutingSettings:
     With the paper's plain sums the activations start saturated (its cost is a sum over 16 numbers
     times all assigned votes) and a capsule that holds one vote has sigma = 0, an infinite density.
     Here the cost is the capsule's share of the votes, S C / B (1 if all inputs are fully active and
-    evenly assigned), times the mean over the pose of beta_u + ln sigma; and sigma^2 is the posterior
-    estimate under an inverse-gamma prior, so that the activations start near 1/2.
+    evenly assigned), times the mean over the pose of beta_u + ln sigma; and sigma^2 is the
+    posterior estimate under an inverse-gamma prior. So the activations start near 1/2.
     """
 
     num_iterations: int = 3
@@ -119,7 +119,7 @@ def em_routing_naive(
     for iteration in range(settings.num_iterations):
         weights = assigned * activations[:, :, None]
         mass = weights.sum(1)[..., None]  # (N, C, 1)
-        mu = (weights[..., None] * votes).sum(1) / (mass + 1e-8)  # (N, C, 16)
+        mu = (weights[..., None] * votes).sum(1) / mass.clamp_min(1e-12)  # (N, C, 16)
         squares = (votes - mu[:, None]) ** 2
         prior = settings.prior_votes * settings.prior_variance
         variance = (weights[..., None] * squares).sum(1) + prior
@@ -142,39 +142,43 @@ def _route_em(
 ) -> tuple[Tensor, Tensor]:
     """Return the mean votes (N, C, 16) and the activations (N, C)."""
     num_inputs, num_outputs = transforms.shape[:2]
-    votes = _votes_by_output(poses, transforms)
-    moments_of_one = torch.cat([votes, votes * votes], dim=3)  # (N, C, B, 32)
-    weights = activations[:, None].expand(-1, num_outputs, -1) / num_outputs  # (N, C, B)
+    votes = _transposed_votes(poses, transforms)  # (B, C, 16, N)
+    beta_u = _transposed(beta_u)[..., None]  # (C, 16, 1)
+    inputs = activations.t()[:, None]  # (B, 1, N)
+    weights = inputs.expand(-1, num_outputs, -1) / num_outputs  # (B, C, N)
     for iteration in range(settings.num_iterations):
-        mass = weights.sum(2, keepdim=True)  # (N, C, 1)
-        moments = torch.matmul(weights[:, :, None], moments_of_one).squeeze(2)  # (N, C, 32)
-        first, second = moments.chunk(2, dim=2)
-        mu = first / (mass + 1e-8)
-        # The prior keeps this well above the rounding of the difference.
+        mass = weights.sum(0)[:, None]  # (C, 1, N)
+        weighted = weights[:, :, None] * votes
+        first, second = weighted.sum(0), (weighted * votes).sum(0)  # (C, 16, N)
+        mu = first / mass.clamp_min(1e-12)
+        # The prior keeps the variance well above the rounding of this difference.
         spread = (second - mu * first).clamp_min(0)
         prior = settings.prior_votes * settings.prior_variance
         variance = (spread + prior) / (mass + settings.prior_votes)
         log_variance = variance.log()
-        share = mass.squeeze(2) * (num_outputs / num_inputs)
-        cost = share * (beta_u + 0.5 * log_variance).mean(2)
-        logits = settings.inverse_temperature(iteration) * (beta_a - cost)  # (N, C)
+        share = mass.squeeze(1) * (num_outputs / num_inputs)  # (C, N)
+        cost = share * (beta_u + 0.5 * log_variance).mean(1)
+        logits = settings.inverse_temperature(iteration) * (beta_a[:, None] - cost)
         if iteration + 1 < settings.num_iterations:
-            # ln N(v; mu, sigma^2) = v mu / s^2 - v^2 / (2 s^2) - (mu^2 / s^2 + ln s^2) / 2 + const
+            # ln N(v; mu, s^2) = (mu / s^2 - v / (2 s^2)) v - (mu^2 / s^2 + ln s^2) / 2 + constant
             scaled = mu / variance
-            slopes = torch.cat([scaled, -0.5 / variance], dim=2)
-            offset = F.logsigmoid(logits) - 0.5 * (mu * scaled + log_variance).sum(2)
-            density = torch.matmul(moments_of_one, slopes[..., None]).squeeze(3)
-            weights = (density + offset[..., None]).softmax(1) * activations[:, None]
-    return mu, torch.sigmoid(logits)
+            density = (torch.addcmul(scaled, votes, -0.5 / variance) * votes).sum(2)
+            offset = F.logsigmoid(logits) - 0.5 * (mu * scaled + log_variance).sum(1)
+            weights = (density + offset).softmax(1) * inputs
+    return _transposed(mu.permute(2, 0, 1)), torch.sigmoid(logits).t()
 
 
-def _votes_by_output(poses: Tensor, transforms: Tensor) -> Tensor:
-    """Return the votes (N, C, B, 16): the layout whose moments are batched products."""
+def _transposed_votes(poses: Tensor, transforms: Tensor) -> Tensor:
+    """Return the votes (B, C, 16, N), column-major: positions innermost, so sums run over rows."""
     num_inputs, num_outputs = transforms.shape[:2]
-    rows = poses.transpose(0, 1).flatten(1, 2)  # (N, B, 4, 4) -> (B, N * 4, 4)
-    columns = transforms.transpose(1, 2).flatten(2)  # (B, C, 4, 4) -> (B, 4, C * 4)
-    votes = torch.bmm(rows, columns).view(num_inputs, -1, 4, num_outputs, 4)
-    return votes.permute(1, 3, 0, 2, 4).flatten(3)  # (B, N, 4, C, 4) -> (N, C, B, 16)
+    rows = transforms.transpose(2, 3).flatten(1, 2)  # W^T: (B, C * 4, 4)
+    columns = poses.permute(1, 3, 2, 0).flatten(2)  # M^T: (B, 4, 4 * N)
+    return torch.bmm(rows, columns).view(num_inputs, num_outputs, 16, -1)
+
+
+def _transposed(poses: Tensor) -> Tensor:
+    """Return 4 x 4 matrices (..., 16) in column-major order as row-major ones, or back."""
+    return poses.unflatten(-1, (4, 4)).transpose(-1, -2).flatten(-2)
 
 
 def _in_chunks(

@@ -1,4 +1,4 @@
-"""The routing arithmetic of paper 1's released code, so that its checkpoints run as they were trained.
+"""The routing arithmetic of paper 1's released code, to run its checkpoints as they were trained.
 
 Three things in it are not what EM routing means (reference.md 2.2): the square in the standard
 deviation of the cost stands outside the sum, so that it is 1e-4 plus rounding; the activation rises

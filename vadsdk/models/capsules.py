@@ -1,6 +1,7 @@
 """2D capsules: from feature maps to primary capsules, and routed to one capsule a class.
 
-Legend: B clips, H, W of the grid, M primary capsules, K classes, P = H * W positions. A pose is a 4 x 4
+Legend: B clips, H, W of the grid, M primary capsules, K classes, P = H * W positions. A pose is a
+4 x 4
 matrix, row-major.
 """
 
@@ -46,12 +47,10 @@ class ClassCapsules(nn.Module):
         self.num_capsules, self.num_classes, self.routing = num_capsules, num_classes, routing
         self.beta_u = nn.Parameter(torch.randn(num_classes, POSE_SIZE))
         self.beta_a = nn.Parameter(torch.randn(num_classes))
-        self.weights = nn.Parameter(
-            torch.randn(1, num_capsules, num_classes, POSE_SIDE, POSE_SIDE)
-        )
+        self.weights = nn.Parameter(torch.randn(1, num_capsules, num_classes, POSE_SIDE, POSE_SIDE))
 
     def forward(self, capsules: Tensor) -> Tensor:
-        """Return (B, H, W, K * 16 + K): poses, then activations; takes what `PrimaryCapsules` gives."""
+        """Return (B, H, W, K * 16 + K), poses then activations, for primary capsules."""
         grid = capsules.shape[:3]
         poses, activations = capsules.flatten(0, 2).split(
             [self.num_capsules * POSE_SIZE, self.num_capsules], dim=1

@@ -1,9 +1,10 @@
-"""`videocapsnet`: paper 1's detector, VideoCapsuleNet with 2D routing on I3D (Kumar & Rawat 2022, 3.1).
+"""`videocapsnet`: paper 1's detector, VideoCapsuleNet with 2D routing (Kumar & Rawat 2022, 3.1).
 
     clip -> I3D with paper 1's strides -> Mixed_4f -> primary capsules -> one capsule a class
-         -> poses of one class -> decoder with skips from Mixed_4f, Conv3d_2c, Conv3d_1a -> mask logits
+         -> poses of one class -> decoder with skips from all three depths -> mask logits
 
-Layers and their names are those of the released code (reference.md 2.1), so that its checkpoints load.
+Layers and their names are those of the released code (reference.md 2.1), so that its checkpoints
+load.
 
 Legend: B clips, T = 8 frames, K classes, P = 400 positions of the 20 x 20 capsule grid.
 """
@@ -85,9 +86,7 @@ class VideoCapsNet(nn.Module):
         fine, middle, deep = self.conv1.features(clips, _SKIPS)
         deep = self.dropout3d(deep).squeeze(2)  # (B, 832, 1, 28, 28) -> (B, 832, 28, 28)
         routed = self.conv_caps(self.primary_caps(deep))  # (B, 20, 20, K * 16 + K)
-        poses, activations = routed.split(
-            [self.num_classes * POSE_SIZE, self.num_classes], dim=3
-        )
+        poses, activations = routed.split([self.num_classes * POSE_SIZE, self.num_classes], dim=3)
         features = activations.flatten(1, 2)  # (B, P, K)
         class_scores = features.mean(1)
         weights = condition_or_own_class(condition, class_scores)

@@ -1,14 +1,18 @@
-"""`videocapsnet-s`: paper 1's detector at 112 pixels and quarter width, to train from scratch on a laptop.
+"""`videocapsnet-s`: paper 1's detector at 112 pixels and quarter width, for laptops.
 
 Built like `videocapsnet` (I3D with paper 1's strides, 2D EM-routed capsules, class-masked decoder),
 with departures that learning from a few dozen clips asks for:
 
-* The class score of a position is not the agreement of the capsules alone. Features add evidence for
-  each class to the capsule's logit, which is a beta_a of its own for every position. Agreement alone
+* The class score of a position is not the agreement of the capsules alone. Features add evidence
+  for
+  each class to the capsule's logit, which is a beta_a of its own for every position. Agreement
+  alone
   hardly learned in the steps that a laptop affords.
-* A position counts for the class score by how active its primary capsules are, so that a small actor
+* A position counts for the class score by how active its primary capsules are, so that a small
+  actor
   is not outvoted by the background; in paper 1 all positions count alike.
-* A fourth input channel holds the change of brightness since the frame before. Actions that differ by
+* A fourth input channel holds the change of brightness since the frame before. Actions that differ
+  by
   motion alone were learned several times faster with it, and memorised looks count for less.
 * The decoder ends at half the resolution in space and time, and its last layer gives each of the
   2 x 2 x 2 fine pixels of a coarse one; a full-resolution decoder took half of a training step.
@@ -163,7 +167,7 @@ class SmallVideoCapsNet(nn.Module):
 
 
 def with_motion(clips: Tensor) -> Tensor:
-    """Return clips (B, 3, T, H, W) centred on grey, with the change of brightness as fourth channel.
+    """Return (B, 4, T, H, W): clips centred on grey, then the change of brightness.
 
     The first frame has no predecessor and so no change.
     """

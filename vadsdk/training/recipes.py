@@ -10,12 +10,11 @@ from collections.abc import Callable
 from vadsdk.errors import unknown_name
 from vadsdk.training.settings import DataSettings, RunConfig, TrainSettings
 
-
 _FROM_SCRATCH_TERMS = {"classification": "cross_entropy"}
 """Spread loss with its margin asks activations for more than a short run from scratch gives."""
 
 _SUPERVISED = {"view": "strong", "terms": _FROM_SCRATCH_TERMS}
-"""The baseline gets the stronger of the two views: with few clips, the weak one lets it memorise."""
+"""The baseline gets the stronger view: with few clips, the weak one lets it memorise."""
 
 _E2E = {
     "terms": _FROM_SCRATCH_TERMS,
@@ -25,7 +24,8 @@ _E2E = {
     "lambda_total": 4.0,
     "lambda_ramp_fraction": 0.2,
 }
-"""Paper 1's losses with weights for a network that starts from scratch; the paper's 0.1 fine-tunes one
+"""Paper 1's losses with weights for a network that starts from scratch; the paper's 0.1 fine-tunes
+one
 that was pretrained (its section 4)."""
 
 

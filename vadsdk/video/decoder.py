@@ -110,23 +110,13 @@ class _Packets:
 
     def pictures(self) -> Iterator[av.VideoFrame]:
         try:
-            yield from self._until_broken()
+            for packet in self._container.demux(self._stream):
+                pictures = packet.decode()
+                self._clock.note(packet)
+                yield from pictures
         except av.FFmpegError as error:
             self.failure = error
             yield from self._still_in_decoder()
-
-    def _until_broken(self) -> Iterator[av.VideoFrame]:
-        is_started = False
-        for packet in self._container.demux(self._stream):
-            is_started |= packet.is_keyframe
-            try:
-                pictures = packet.decode()
-            except av.error.InvalidDataError:
-                if is_started:
-                    raise
-                continue  # a recording cut out of a broadcast begins with what nobody can decode
-            self._clock.note(packet)
-            yield from pictures
 
     def _still_in_decoder(self) -> Iterator[av.VideoFrame]:
         """Yield what came before the break and was waiting for its turn, one a thread."""
