@@ -15,7 +15,8 @@ with departures that learning from a few dozen clips asks for:
   by
   motion alone were learned several times faster with it, and memorised looks count for less.
 * The decoder ends at half the resolution in space and time, and its last layer gives each of the
-  2 x 2 x 2 fine pixels of a coarse one; a full-resolution decoder took half of a training step.
+  2 x 2 x 2 fine pixels of a coarse one, seeing the input's own pixels; a full-resolution decoder
+  took half of a training step.
 
 Legend: B clips, T frames, K classes, P positions of the capsule grid.
 """
@@ -36,6 +37,8 @@ from vadsdk.structures import DecodingSpec, ModelSpec
 POSE_SIDE = 4
 POSE_SIZE = POSE_SIDE**2
 _SKIPS = ("Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_4f")
+_IN_CHANNELS = 4  # RGB and motion
+_FINE = 2 * 2 * 2  # pixels of the output in one of the decoder's last layer
 _LOGIT_EDGE = 1e-4
 _MOTION_GAIN = 4.0  # brings frame differences to the spread of the colours
 _BN_MOMENTUM = 0.1  # I3D's 0.01 needs thousands of steps to follow weights learned from scratch
@@ -75,7 +78,7 @@ class SmallVideoCapsNet(nn.Module):
         super().__init__()
         self.config = config = config or SmallCapsNetConfig()
         self.num_classes = num_classes
-        self.backbone = I3D(replace(PAPER1_I3D, width=config.width, in_channels=4))
+        self.backbone = I3D(replace(PAPER1_I3D, width=config.width, in_channels=_IN_CHANNELS))
         for module in self.backbone.modules():
             if isinstance(module, nn.BatchNorm3d):
                 module.momentum = _BN_MOMENTUM
@@ -97,7 +100,8 @@ class SmallVideoCapsNet(nn.Module):
         self.skip_middle = nn.Conv3d(middle, second, (1, 3, 3), padding=(0, 1, 1))
         self.rise_fine = nn.ConvTranspose3d(2 * second, third, 3, 2, 1, 1)
         self.skip_fine = nn.Conv3d(fine, third, 3, padding=1)
-        self.last = nn.Conv3d(2 * third, 8, 3, padding=1)
+        self.mix = nn.Conv3d(2 * third + _IN_CHANNELS * _FINE, third, (1, 3, 3), padding=(0, 1, 1))
+        self.last = nn.Conv3d(third, _FINE, 3, padding=1)
 
     @property
     def input_size(self) -> int:
@@ -126,7 +130,8 @@ class SmallVideoCapsNet(nn.Module):
             condition: (B, K) weights of the classes whose poses are decoded; a row of zeros, or
                 None, decodes the clip's own best class.
         """
-        fine, middle, deep = self.backbone.features(with_motion(clips), _SKIPS)
+        pixels = with_motion(clips)
+        fine, middle, deep = self.backbone.features(pixels, _SKIPS)
         deep = self.dropout(deep.mean(2))  # (B, C, 1, 14, 14) -> (B, C, 14, 14)
         poses, features, activity = self._route(deep)  # (B, P, K, 16), (B, P, K), (B, P, 1)
         class_scores = (features * activity).sum(1)
@@ -134,7 +139,7 @@ class SmallVideoCapsNet(nn.Module):
         masked = poses * weights[:, None, :, None]
         side = deep.shape[-1] - self.config.capsule_kernel + 1
         grid = masked.flatten(2).mT.unflatten(2, (side, side))  # (B, K * 16, side, side)
-        mask_logits = self._decode(grid, fine, middle, deep)
+        mask_logits = self._decode(grid, (pixels, fine, middle, deep))
         return ClipOutputs(class_scores=class_scores, mask_logits=mask_logits, features=features)
 
     def _route(self, deep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -155,15 +160,15 @@ class SmallVideoCapsNet(nn.Module):
         activity = activations.mean(2, keepdim=True)
         return poses, torch.sigmoid(agreement + evidence), activity / activity.sum(1, keepdim=True)
 
-    def _decode(self, grid: Tensor, fine: Tensor, middle: Tensor, deep: Tensor) -> Tensor:
+    def _decode(self, grid: Tensor, skips: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        """Return mask logits (B, T, H, W) for masked poses and the features of four depths."""
+        pixels, fine, middle, deep = skips
         x = torch.cat([F.relu(self.unfold(grid)), F.relu(self.skip_deep(deep))], 1).unsqueeze(2)
         x = F.relu(self.rise_middle(x))  # (B, C, 2, 28, 28)
         x = torch.cat([x, F.relu(self.skip_middle(middle))], 1)
         x = F.relu(self.rise_fine(x))  # (B, C, 4, 56, 56)
-        x = torch.cat([x, F.relu(self.skip_fine(fine))], 1)
-        x = self.last(x)  # (B, 2 * 2 * 2, 4, 56, 56)
-        x = x.unflatten(1, (2, 2, 2)).permute(0, 4, 1, 5, 2, 6, 3)  # (B, 4, 2, 56, 2, 56, 2)
-        return x.flatten(5, 6).flatten(3, 4).flatten(1, 2)
+        x = torch.cat([x, F.relu(self.skip_fine(fine)), fold_pixels(pixels)], 1)
+        return unfold_pixels(self.last(F.relu(self.mix(x))))
 
 
 def with_motion(clips: Tensor) -> Tensor:
@@ -174,3 +179,16 @@ def with_motion(clips: Tensor) -> Tensor:
     brightness = clips.mean(1, keepdim=True)
     change = F.pad(brightness[:, :, 1:] - brightness[:, :, :-1], (0, 0, 0, 0, 1, 0))
     return torch.cat([clips - 0.5, _MOTION_GAIN * change], dim=1)
+
+
+def fold_pixels(x: Tensor) -> Tensor:
+    """Return (B, C * 8, T / 2, H / 2, W / 2): each 2 x 2 x 2 block of pixels becomes channels."""
+    batch, channels, frames, height, width = x.shape
+    x = x.reshape(batch, channels, frames // 2, 2, height // 2, 2, width // 2, 2)
+    return x.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
+
+
+def unfold_pixels(x: Tensor) -> Tensor:
+    """Return (B, T, H, W) for (B, 8, T / 2, H / 2, W / 2), the inverse of `fold_pixels`."""
+    x = x.unflatten(1, (2, 2, 2)).permute(0, 4, 1, 5, 2, 6, 3)
+    return x.flatten(5, 6).flatten(3, 4).flatten(1, 2)

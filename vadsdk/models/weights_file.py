@@ -1,7 +1,7 @@
 """Named tensors out of a weights file, whoever wrote it; a pickle of anything else is refused.
 
 Understood: `.safetensors`, with or without a vadsdk spec, and `.pt` / `.pth` with a bare state dict
-or `{"state_dict": ...}`. The `module.` that `nn.DataParallel` puts before each name is taken off.
+or `{"state_dict": ...}`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from torch import Tensor
 from vadsdk.errors import ModelFileError
 
 WRAPPER = "state_dict"
-_PARALLEL = "module."
 _ADVICE = "give a state dict (.pt or .pth) or a .safetensors file"
 
 
@@ -50,8 +49,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     tensors = readers[path.suffix.lower()](path)
     if not tensors:
         raise ModelFileError(f"{path} holds no tensors; {_ADVICE}")
-    while all(name.startswith(_PARALLEL) for name in tensors):
-        tensors = {name.removeprefix(_PARALLEL): tensor for name, tensor in tensors.items()}
     return tensors
 
 
