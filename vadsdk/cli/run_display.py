@@ -23,12 +23,8 @@ class RunDisplay:
     def __init__(self, config: RunConfig) -> None:
         self._config = config
         self._progress = console.progress_bar()
-        self._steps = (
-            None
-            if config.train.max_steps < 1
-            else self._progress.add_task(
-                f"training {config.method}", total=config.train.max_steps, visible=False
-            )
+        self._steps = self._progress.add_task(
+            f"training {config.method}", total=config.train.max_steps, visible=False
         )
 
     def stage(self, title: str, total: int) -> Callable[[int, int], None]:

@@ -51,14 +51,16 @@ class Detections:
         """(N,) index of each actor's best class, into the model's labels."""
         if not self.class_scores.shape[1]:
             return np.zeros(len(self), np.int64)
-        return self.class_scores.argmax(axis=1).astype(np.int64)
+        best: NDArray[np.int64] = self.class_scores.argmax(axis=1).astype(np.int64)
+        return best
 
     @property
     def scores(self) -> NDArray[np.float32]:
         """(N,) score of each actor's best class."""
         if not self.class_scores.shape[1]:
             return np.zeros(len(self), np.float32)
-        return self.class_scores.max(axis=1)
+        best: NDArray[np.float32] = self.class_scores.max(axis=1)
+        return best
 
     def __getitem__(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Detections:
         """Return the detections that a boolean mask or an index array selects, all fields together."""

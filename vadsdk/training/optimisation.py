@@ -97,7 +97,7 @@ class MovingAverage:
     def update(self, network: nn.Module, step: int) -> None:
         """Take in the weights after a step, counted from 0."""
         decay = min(self._decay, (1 + step) / (10 + step)) if self._decay else 0.0
-        averaged = list(self.network.parameters())
+        averaged: list[Tensor] = list(self.network.parameters())
         torch._foreach_lerp_(averaged, [p.detach() for p in network.parameters()], 1 - decay)
         for target, source in zip(self.network.buffers(), network.buffers(), strict=True):
             target.copy_(source)

@@ -111,7 +111,7 @@ class MetricsLog:
         kept = [row for row in read_metrics(folder) if row["step"] <= first_step]
         write_text(folder / METRICS, "".join(json.dumps(row) + "\n" for row in kept))
         self._file = (folder / METRICS).open("a", encoding="utf-8", buffering=1)
-        self._board: Any = SummaryWriter(str(folder), purge_step=first_step + 1)  # type: ignore[no-untyped-call]
+        self._board: Any = SummaryWriter(str(folder), purge_step=first_step + 1)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Write the values of a step."""

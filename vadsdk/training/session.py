@@ -245,7 +245,7 @@ def _build_network(config: RunConfig, labels: tuple[str, ...], watcher: Watcher)
     if config.train.precision != "fp32":
         for module in network.modules():
             if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
-                module.to(memory_format=torch.channels_last_3d)
+                module.weight.data = module.weight.to(memory_format=torch.channels_last_3d)
     return network
 
 
