@@ -59,12 +59,20 @@ def test_given_times_are_kept(tmp_path, times):
     np.testing.assert_allclose(found, times, atol=3e-6)
 
 
+def test_the_last_frame_lasts_as_long_as_a_frame(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", fps=4) as writer:
+        for seconds in (0.0, 0.5, 0.6):
+            writer.write(IMAGE, seconds)
+    assert probe(tmp_path / "a.mp4").duration_seconds == pytest.approx(0.6 + 1 / 4, abs=0.001)
+
+
 def test_two_frames_of_one_time_both_stay(tmp_path):
     with VideoWriter(tmp_path / "a.mp4", fps=30) as writer:
         for seconds in (0.0, 0.1, 0.1, 0.2):
             writer.write(IMAGE, seconds)
     found = [frame.pts_seconds for frame in open_source(tmp_path / "a.mp4")]
     np.testing.assert_allclose(found, [0.0, 0.1, 0.1, 0.2], atol=1e-5)
+    assert found[1] < found[2]  # as players and muxers insist
 
 
 def test_a_frame_without_a_time_follows_the_last(tmp_path):

@@ -63,4 +63,5 @@ class ClassCapsules(nn.Module):
             self.beta_a,
             mode=self.routing,
         )
-        return torch.cat([routed.poses.flatten(1), routed.activations], 1).unflatten(0, grid)
+        routed_capsules = torch.cat([routed.poses.flatten(1), routed.activations], dim=1)
+        return routed_capsules.reshape(*grid, -1)

@@ -26,6 +26,10 @@ from vadsdk.video.presentation import StreamClock
 OnError = Literal["raise", "stop"]
 """What a file that breaks midway does after its last good frame."""
 
+# Where a file breaks, threads that decode a frame each lose the good frames that others still hold,
+# and for small pictures they gain nothing (1280x720 on two cores: 2.1 ms a frame, without 1.9 ms).
+_LARGE_HEIGHT = 1080
+
 logger = logging.getLogger(__name__)
 
 
@@ -59,7 +63,7 @@ def decoded_pictures(
     num_pictures = 0
     expected_size: tuple[int, int] | None = None
     with open_video(address) as (container, stream):
-        stream.thread_type = "AUTO"
+        stream.thread_type = "AUTO" if stream.height >= _LARGE_HEIGHT else "SLICE"
         clock = StreamClock(container, stream)
         packets = _Packets(container, stream, clock)
         for stored in packets.pictures():
@@ -119,7 +123,7 @@ class _Packets:
             yield from self._still_in_decoder()
 
     def _still_in_decoder(self) -> Iterator[av.VideoFrame]:
-        """Yield what came before the break and was waiting for its turn, one a thread."""
+        """Yield what came before the break and was waiting for its turn to be shown."""
         try:
             yield from self._stream.codec_context.decode(None)
         except av.FFmpegError:
