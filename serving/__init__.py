@@ -1,0 +1,1 @@
+"""The detect-actions service; nothing is here yet."""

@@ -8,8 +8,8 @@
     ├── TrainingError       a run that cannot start, go on or be resumed
     └── ConfigError         an option, name or configuration value that is not understood
 
-Each message says what came, what was expected and what to do. The command line prints the message alone;
-a traceback there means a defect of vadsdk.
+Each message says what came, what was expected and what to do. The command line prints the message
+alone; a traceback there means a defect of vadsdk.
 """
 
 from __future__ import annotations

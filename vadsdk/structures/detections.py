@@ -16,7 +16,7 @@ NO_TRACK = -1
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Detections:
-    """The actors of one frame, each with a box, a score for every class and, from mask models, a mask."""
+    """The actors of one frame: each a box, a score for every class and, from mask models, a mask."""
 
     boxes_xyxy: NDArray[np.float32]
     """(N, 4) pixels of the source frame, max edge exclusive."""
@@ -63,7 +63,7 @@ class Detections:
         return best
 
     def __getitem__(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Detections:
-        """Return the detections that a boolean mask or an index array selects, all fields together."""
+        """Return the detections that a boolean mask or index array selects, all fields together."""
         return Detections(
             boxes_xyxy=self.boxes_xyxy[keep],
             class_scores=self.class_scores[keep],

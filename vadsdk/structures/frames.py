@@ -50,7 +50,8 @@ class Clip:
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8:
             raise ValueError(
-                f"a clip's images are (T, H, W, 3) uint8, not {self.images.shape} {self.images.dtype}"
+                "a clip's images are (T, H, W, 3) uint8, not "
+                f"{self.images.shape} {self.images.dtype}"
             )
         if self.frame_indices.shape != self.images.shape[:1]:
             raise ValueError(

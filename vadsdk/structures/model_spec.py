@@ -41,7 +41,7 @@ class ModelSpec:
     """What a model detects and how it wants to be fed."""
 
     kind: ModelKind
-    """"mask": class scores and mask logits; "box": boxes of the key frame; "recognition": classes only."""
+    """"mask": class scores and mask logits; "box": key-frame boxes; "recognition": classes only."""
     model: str
     """Name of the network, as in `vadsdk train --model`."""
     labels: tuple[str, ...]
@@ -78,7 +78,7 @@ class ModelSpec:
 
     @property
     def span(self) -> int:
-        """Source frames that one clip stands for: clip_length * frame_stride (`x.x.x.x.` spans 8)."""
+        """Source frames that a clip stands for: clip_length * frame_stride (`x.x.x.x.` spans 8)."""
         return self.clip_length * self.frame_stride
 
     def to_json(self) -> str:

@@ -18,7 +18,7 @@ class TubeEvent:
     tube_id: int
     """Equal to the `track_ids` of its detections."""
     tube: Tube | None = None
-    """The finished, trimmed tube of an "ended" event; None if it was dropped as too short or too weak."""
+    """The finished, trimmed tube of an "ended" event; None if it was too short or too weak."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

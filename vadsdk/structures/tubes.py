@@ -33,7 +33,7 @@ class Tube:
     end_seconds: float = 0.0
     """Presentation time at which the last frame ends."""
     class_scores: NDArray[np.float32] | None = None
-    """(K,) mean score of every class over the tube, for evaluation of the runners-up; None for ground truth."""
+    """(K,) mean score of every class over the tube, so that runners-up count; None if annotated."""
 
     def __post_init__(self) -> None:
         count = len(self.frame_indices)
@@ -41,7 +41,8 @@ class Tube:
             raise ValueError(f"tube {self.id} ({self.label}) has no frames")
         if self.boxes_xyxy.shape != (count, 4):
             raise ValueError(
-                f"tube {self.id}: {count} frames need ({count}, 4) boxes, not {self.boxes_xyxy.shape}"
+                f"tube {self.id}: {count} frames need ({count}, 4) boxes, "
+                f"not {self.boxes_xyxy.shape}"
             )
         if (np.diff(self.frame_indices) <= 0).any() or self.frame_indices[0] < 0:
             raise ValueError(f"tube {self.id}: frame indices must increase strictly from 0 or more")
@@ -65,7 +66,7 @@ class Tube:
         return int(self.frame_indices[-1]) + 1
 
     def to_json(self) -> dict[str, object]:
-        """Return the tube as an entry of `tubes.json` (`end_frame` exclusive, boxes `[frame, x1, y1, x2, y2]`)."""
+        """Return the tube as an entry of `tubes.json`, boxes as `[frame, x1, y1, x2, y2]`."""
         boxes = np.round(self.boxes_xyxy.astype(float), 2).tolist()
         return {
             "id": self.id,
