@@ -21,9 +21,8 @@ def localisation_consistency_loss(
         validity: (B, 1, H, W), 1 where both views saw the pixel, else 0; None means everywhere.
     """
     squares = (maps - other_maps).square()
-    if attention is not None:
-        squares = squares * attention
     if validity is None:
-        return squares.mean()
+        return (squares if attention is None else squares * attention).mean()
+    weights = validity if attention is None else attention * validity  # outside the graph
     count = (validity.sum() * maps.shape[1]).clamp_min(1)
-    return (squares * validity).sum() / count
+    return (squares * weights).sum() / count
