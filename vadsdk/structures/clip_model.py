@@ -13,7 +13,7 @@ from vadsdk.structures.model_spec import ModelSpec
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class RawOutputs:
-    """What a mask model says of B clips before decoding: K classes, T frames, h x w of its input."""
+    """What a mask model says of B clips before decoding: K classes, T frames, h x w input."""
 
     class_scores: NDArray[np.float32]
     """(B, K) in [0, 1]."""

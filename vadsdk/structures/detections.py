@@ -16,7 +16,7 @@ NO_TRACK = -1
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Detections:
-    """The actors of one frame: each a box, a score for every class and, from mask models, a mask."""
+    """The actors of one frame: a box, a score for every class and, from mask models, a mask."""
 
     boxes_xyxy: NDArray[np.float32]
     """(N, 4) pixels of the source frame, max edge exclusive."""
