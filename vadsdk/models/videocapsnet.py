@@ -46,13 +46,13 @@ class VideoCapsNet(nn.Module):
         self.primary_caps = PrimaryCapsules(deep, NUM_PRIMARY_CAPSULES, kernel=9)
         self.conv_caps = ClassCapsules(NUM_PRIMARY_CAPSULES, num_classes, routing)
         self.upsample1 = nn.ConvTranspose2d(num_classes * POSE_SIZE, 64, 9)
-        self.conv28 = nn.Conv2d(deep, 64, 3, padding=1)
         self.upsample2 = nn.ConvTranspose3d(128, 64, 3, stride=2, padding=1, output_padding=1)
-        self.conv56 = nn.Conv3d(middle, 64, 3, padding=1)
         self.upsample3 = nn.ConvTranspose3d(128, 64, 3, stride=2, padding=1, output_padding=1)
-        self.conv112 = nn.Conv3d(fine, 64, 3, padding=1)
         self.upsample4 = nn.ConvTranspose3d(128, 128, 3, stride=2, padding=1, output_padding=1)
         self.smooth = nn.ConvTranspose3d(128, 1, 3, padding=1)
+        self.conv28 = nn.Conv2d(deep, 64, 3, padding=1)
+        self.conv56 = nn.Conv3d(middle, 64, 3, padding=(0, 1, 1))  # frames: see _decode
+        self.conv112 = nn.Conv3d(fine, 64, 3, padding=1)
         self.dropout3d = nn.Dropout3d(dropout)
         for name, module in self.named_children():
             if name.startswith(("upsample", "smooth")):
@@ -99,7 +99,9 @@ class VideoCapsNet(nn.Module):
         x = F.relu(self.upsample1(poses))  # (B, 64, 28, 28)
         x = torch.cat([x, F.relu(self.conv28(deep))], 1).unsqueeze(2)
         x = F.relu(self.upsample2(x))  # (B, 64, 2, 56, 56)
-        x = torch.cat([x, F.relu(self.conv56(middle))], 1)
+        # Two frames are padded here, not by the convolution: oneDNN's fault, see `Unit3D`.
+        skip = self.conv56(F.pad(middle, (0, 0, 0, 0, 1, 1)))
+        x = torch.cat([x, F.relu(skip)], 1)
         x = F.relu(self.upsample3(x))  # (B, 64, 4, 112, 112)
         x = torch.cat([x, F.relu(self.conv112(fine))], 1)
         x = self.upsample4(x)  # (B, 128, 8, 224, 224); no ReLU in the reference
