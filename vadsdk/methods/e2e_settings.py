@@ -57,9 +57,10 @@ class E2ESettings(BaseModel):
     consistency_on: MapScale = "probabilities"
     """What eq. 2 compares. Section 3.3 speaks of probabilities; the release compares logits."""
     attention: Literal["min_max", "paper", "released"] = "min_max"
-    """Stretched to [0, 1] for each clip; eq. 4 and |eq. 6| as written, which leaves variances of
-    probabilities near 0.01 and so lets the loss fade as eq. 3 ramps up; or all that the release
-    does (`released_attention`)."""
+    """min_max: stretched to [0, 1] for each clip. paper: eq. 4 and |eq. 6| as written; variances of
+    probabilities stay near 0.01, so the loss fades as eq. 3 ramps up. released: frames and their
+    twins added, stretched, both directions summed; the gradient signed and shared by the whole
+    batch."""
     attention_on: MapScale = "probabilities"
     """What the variance is taken of; the gradient is always taken of probabilities."""
     class_temperature: float = Field(default=1.0, gt=0)
