@@ -50,12 +50,13 @@ def test_nothing_found_draws_nothing():
 
 
 def test_a_box_is_drawn_through_its_own_first_and_last_pixels():
-    drawn = draw_result(grey(), result_of([(60, 60, 100, 100)], track_ids=[3]))
-    colour = track_colour(3)
-    for row, column in ((80, 60), (80, 99), (60, 80), (99, 80)):
-        assert tuple(drawn[row, column]) == colour
-    assert (drawn[64:96, 64:96] == 90).all()
-    assert (drawn[102:] == 90).all()
+    image = grey(720, 960)  # whose lines are 3 pixels wide, with a dark edge on both sides
+    drawn = draw_result(image, result_of([(300, 300, 600, 500)], track_ids=[3]))
+    for row, column in ((400, 300), (400, 599), (300, 400), (499, 400)):
+        assert tuple(drawn[row, column]) == track_colour(3)
+    _, bottom, left, right = changed(drawn, image)
+    assert 300 - left == right - 599 == bottom - 499 == 3
+    assert (drawn[304:496, 304:596] == 90).all()
 
 
 def test_a_mask_is_tinted_inside_and_nowhere_else():

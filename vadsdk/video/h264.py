@@ -46,7 +46,6 @@ class H264Encoder:
         )
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = "yuv420p"
-        self._frame_ticks = round(TICKS_PER_SECOND / fps)
         codec = self._stream.codec_context
         codec.time_base = Fraction(1, TICKS_PER_SECOND)
         codec.gop_size = max(1, round(_KEYFRAME_SECONDS * fps))
@@ -81,6 +80,4 @@ class H264Encoder:
             self._container.close()
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
-        for packet in self._stream.encode(picture):
-            packet.duration = self._frame_ticks  # of the last frame; else the next one's time tells
-            self._container.mux(packet)
+        self._container.mux(self._stream.encode(picture))
