@@ -264,12 +264,11 @@ def test_class_masking_of_training(
     labelled: tuple[bool, bool],
     epoch: int,
 ) -> None:
-    recorded, suffix = in_training, precision.suffix
-    if f"A_{case}_mask_rows{suffix}" not in recorded:
-        pytest.skip(f"{case} was recorded in float32 only")
-    rows = condition_or_own_class(
-        conditions(labelled, epoch=epoch).to(precision.dtype), evaluated.own.class_scores
-    )
+    recorded = in_training
+    if f"A_{case}_mask_rows{precision.suffix}" not in recorded:
+        precision = F32  # two cases have no float64
+    suffix = precision.suffix
+    rows = condition_or_own_class(conditions(labelled, epoch=epoch), evaluated.own.class_scores)
     assert_recorded(recorded, f"A_{case}_mask_rows{suffix}", rows, absolute=0)
     assert_recorded(
         recorded,

@@ -1,0 +1,51 @@
+"""What a first reading of paper 1 gives in place of our two kernels, to be measured against.
+
+Legend: B clips, T frames, H, W.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vadsdk.kernels import temporal_maps
+from vadsdk.kernels.routing import RoutedCapsules, em_routing_naive
+from vadsdk.models import capsules
+
+
+@contextmanager
+def straightforward_kernels() -> Iterator[None]:
+    """Within, routing writes out every vote, and the variance map loops over clips and frames."""
+    with (
+        mock.patch.object(capsules, "em_routing", _routing_of_all_votes),
+        mock.patch.object(temporal_maps, "variance_map", variance_map_by_loops),
+    ):
+        yield
+
+
+def variance_map_by_loops(
+    maps: Tensor, augmented: Tensor | None = None, *, window: int = 5
+) -> Tensor:
+    """Return `temporal_maps.variance_map` of the cyclic clip (eq. 4), frame by frame in numpy."""
+    if augmented is None:
+        raise ValueError("only the cyclic variance is written out here")
+    views, others = (x.detach().float().numpy() for x in (maps, augmented))
+    answer = np.empty_like(views)
+    for clip in range(len(views)):
+        frames = list(views[clip]) + list(others[clip][-2:0:-1])  # a cycle of 2 T - 2
+        for t in range(views.shape[1]):
+            around = range(t - window // 2, t + window // 2 + 1)
+            answer[clip, t] = np.var([frames[i % len(frames)] for i in around], axis=0)
+    return torch.from_numpy(answer)
+
+
+def _routing_of_all_votes(*tensors: Tensor, mode: str, **settings: Any) -> RoutedCapsules:
+    if mode != "em":
+        raise ValueError(f"only the em routing is written out, not {mode!r}")
+    return em_routing_naive(*tensors, **settings)
