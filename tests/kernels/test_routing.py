@@ -159,3 +159,35 @@ def test_a_layer_learns_to_tell_classes_apart_by_the_agreement_of_poses() -> Non
     own = scores.gather(1, labels[:, None]).squeeze(1)
     others = (scores.sum(1) - own) / (num_classes - 1)
     assert (own - others).mean() > 0.3
+
+
+class Router(torch.nn.Module):
+    """Routing as a network holds it."""
+
+    def __init__(self, mode: routing.RoutingMode) -> None:
+        super().__init__()
+        self.mode = mode
+        _, _, *parameters = random_inputs(1, 4, 3, torch.float64)
+        self.parameters_of_routing = torch.nn.ParameterList(parameters)
+
+    def forward(self, poses: Tensor, activations: Tensor) -> tuple[Tensor, Tensor]:
+        return tuple(em_routing(poses, activations, *self.parameters_of_routing, mode=self.mode))
+
+
+@pytest.mark.parametrize("mode", ["em", "released"])
+def test_traced_graph_serves_any_number_of_positions(
+    monkeypatch: pytest.MonkeyPatch, mode: routing.RoutingMode
+) -> None:
+    """Chunks of positions must not be baked into an exported graph."""
+    router = Router(mode).eval()
+    poses, activations, *_ = (x.detach() for x in random_inputs(4, 4, 3, torch.float64))
+    positions = torch.export.Dim("positions", min=1)
+    program = torch.export.export(
+        router,
+        (poses, activations),
+        dynamic_shapes={"poses": {0: positions}, "activations": {0: positions}},
+    )
+    monkeypatch.setattr(routing, "VOTE_NUMBERS_AT_ONCE", 2 * 4 * 3 * 16)
+    poses, activations, *_ = (x.detach() for x in random_inputs(9, 4, 3, torch.float64, seed=5))
+    traced, eager = program.module()(poses, activations), router(poses, activations)
+    torch.testing.assert_close(traced, eager, rtol=1e-8, atol=1e-8)
