@@ -120,16 +120,16 @@ def test_actions_come_in_another_order_in_every_round() -> None:
 def test_one_to_three_people_act_and_some_stand_by(scripts: list[Script]) -> None:
     counts = Counter(len(actors(script)) for script in scripts)
     assert set(counts) == {1, 2, 3}
-    assert min(counts.values()) > 15
+    assert min(counts.values()) >= 8
     standing_by = sum(len(script.performers) - len(actors(script)) for script in scripts)
     assert 10 < standing_by < 80
 
 
-def test_about_two_fifths_of_the_clips_are_untrimmed(scripts: list[Script]) -> None:
+def test_about_three_tenths_of_the_clips_are_untrimmed(scripts: list[Script]) -> None:
     untrimmed = sum(
         any(0 < p.start or p.end < script.num_frames for p in actors(script)) for script in scripts
     )
-    assert 60 <= untrimmed <= 100
+    assert 40 <= untrimmed <= 80
 
 
 def test_tubes_last_as_long_as_the_action() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vadsdk.data.toy_motion import SIDES, Floats, Manner, Motion, resting
+from vadsdk.data.toy_motion import ARMS, SIDES, Floats, Manner, Motion, resting
 
 ARM_REACH = 0.33
 LEG_REACH = 0.46
@@ -57,9 +57,9 @@ def walk(manner: Manner, cycles: Floats) -> Motion:
 
 
 def _wave(manner: Manner, cycles: Floats) -> Motion:
-    """Swing one stretched arm between the horizontal and beyond the head."""
+    """Swing one stretched arm sideways from low down to beyond the head and back."""
     motion = resting(manner, len(cycles), lean=0.02)
-    angle = np.radians(135 + 60 * manner.amplitude * np.cos(2 * np.pi * cycles))
+    angle = np.radians(122 + 75 * manner.amplitude * np.cos(2 * np.pi * cycles))
     arm = np.stack(
         [SIDES[manner.side] * np.sin(angle), -np.cos(angle), np.full_like(angle, 0.12)], axis=1
     )
@@ -68,16 +68,11 @@ def _wave(manner: Manner, cycles: Floats) -> Motion:
 
 
 def _clap(manner: Manner, cycles: Floats) -> Motion:
-    """Open both arms wide and bring the hands together in front of the body."""
-    opened = _both(_swing(cycles))
-    angle = np.radians(-22 + 105 * manner.amplitude * opened)  # from the forward direction outwards
-    reach = ARM_REACH * (0.75 + 0.2 * opened)
-    flat = np.cos(manner.elevation)
-    hands = _pair(
-        reach * np.sin(angle) * (0.6 + 0.4 * flat) - 0.02,
-        reach * np.sin(manner.elevation) - 0.03,
-        reach * np.cos(angle) * flat,
-    )
+    """Open both arms wide and bring the hands together above the head."""
+    closed = _both(_swing(cycles)) * manner.amplitude
+    angle = np.radians(70 + 122 * closed)  # sideways, from straight down
+    forwards = np.full_like(angle, manner.clap_depth * ARM_REACH)
+    hands = _pair(ARM_REACH * np.sin(angle), -ARM_REACH * np.cos(angle), forwards)
     return resting(manner, len(cycles), hands=hands, lean=0.03)
 
 
@@ -119,18 +114,22 @@ def _jump(manner: Manner, cycles: Floats) -> Motion:
     """Crouch shortly and leap with the whole body."""
     place = cycles % 1.0
     flight = np.clip((place - 0.4) / 0.6, 0, 1)
-    height = 0.26 * manner.amplitude * 4 * flight * (1 - flight)
+    height = 0.28 * manner.amplitude * 4 * flight * (1 - flight)
     crouch = 0.11 * np.sin(np.pi * np.clip(place / 0.4, 0, 1))
     tuck = 0.3 * height
     feet = _pair(np.zeros((len(cycles), 2)), _both(height + tuck), _both(-0.5 * tuck))
-    return resting(manner, len(cycles), drop=crouch - height, feet=feet, lean=2.2 * crouch)
+    motion = resting(manner, len(cycles), drop=crouch - height, feet=feet, lean=2.2 * crouch)
+    rise = (height / height.max())[:, None]
+    motion.hands[:, :, 0] += 0.12 * rise * SIDES
+    motion.hands[:, :, 1] += 0.1 * rise
+    return motion
 
 
 def _run(manner: Manner, cycles: Floats) -> Motion:
     """Run on the spot: knees and bent arms alternate."""
     legs = _opposed(cycles)
     lift = np.clip(np.sin(2 * np.pi * legs), 0, None) * manner.amplitude
-    feet = _pair(np.zeros_like(lift), 0.26 * lift, 0.10 * lift - 0.02)
+    feet = _pair(np.zeros_like(lift), 0.29 * lift, 0.10 * lift - 0.02)
     pump = np.sin(2 * np.pi * legs) * manner.amplitude
     hands = _pair(np.full_like(pump, -0.01), -0.17 - 0.12 * pump, 0.12 - 0.13 * pump)
     bounce = 0.03 * np.abs(np.sin(2 * np.pi * cycles))
@@ -138,11 +137,12 @@ def _run(manner: Manner, cycles: Floats) -> Motion:
 
 
 def _spin(manner: Manner, cycles: Floats) -> Motion:
-    """Turn around the upright axis, once a repetition, with small steps."""
+    """Turn around the upright axis, once a repetition, arms out and with small steps."""
     feet = np.zeros((len(cycles), 2, 3))
     feet[:, :, 1] = 0.03 * np.clip(np.sin(4 * np.pi * _opposed(cycles)), 0, None)
     rate = 2 * np.pi / manner.period * SIDES[manner.side]
-    return resting(manner, len(cycles), feet=feet, turn_rate=rate, drop=0.01)
+    out = np.tile(ARMS["out"], (len(cycles), 2, 1)) * np.stack([SIDES, [1, 1], [1, 1]], axis=1)
+    return resting(manner, len(cycles), hands=out, feet=feet, turn_rate=rate, drop=0.01)
 
 
 ACTIONS: dict[str, Callable[[Manner, Floats], Motion]] = {

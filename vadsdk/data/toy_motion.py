@@ -26,7 +26,6 @@ ARMS = {
     "guard": (-0.04, -0.03, 0.15),
     "forward": (-0.02, -0.02, 0.31),
     "out": (0.31, -0.06, 0.03),
-    "raised": (0.08, 0.31, 0.03),
 }
 """Hands relative to the shoulder while the arms have nothing to do; x counts outwards."""
 
@@ -47,8 +46,8 @@ class Manner:
     """About 1."""
     arms: str
     """A key of `ARMS`."""
-    elevation: float
-    """How high a clap is, in radians above the horizontal."""
+    clap_depth: float
+    """How far in front of the body the hands clap, in arm lengths."""
     wobble: float
     """Relative change of tempo along the clip."""
 

@@ -47,7 +47,7 @@ def _post(rng: np.random.Generator, x: float, bottom: float, size: float) -> Pol
     half = 8 * size
     whole = _box(x - half, -60, x + half, bottom)
     lit = _box(x - 0.4 * half, -60, x + 0.1 * half, bottom)
-    return (whole, random_colour(rng)), (lit, random_colour(rng))
+    return (whole, random_colour(rng, value=(0.15, 0.65))), (lit, random_colour(rng))
 
 
 def _crate(rng: np.random.Generator, x: float, bottom: float, size: float) -> Polygons:
@@ -63,7 +63,7 @@ def _boards(
 ) -> Polygons:
     left, right, top = x - size[0] / 2, x + size[0] / 2, bottom - size[1]
     middle = (top + bottom) / 2
-    frame, boards = random_colour(rng), random_colour(rng)
+    frame, boards = random_colour(rng, value=(0.15, 0.65)), random_colour(rng)
     return (
         (_box(left, top, right, bottom), frame),
         (_box(left + 4, top + 4, right - 4, bottom - 4), boards),
@@ -72,7 +72,7 @@ def _boards(
 
 
 def _bush(rng: np.random.Generator, x: float, bottom: float, size: float) -> Polygons:
-    red, green, blue = random_colour(rng)
+    red, green, blue = random_colour(rng, value=(0.15, 0.65))
     polygons = []
     for _ in range(14):
         centre = np.array([x + rng.normal(0, 20 * size), bottom - rng.uniform(0, 50 * size)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from typing import TypedDict
 
 import cv2
 import numpy as np
@@ -18,10 +19,23 @@ from vadsdk.data.toy_figure import Colour
 from vadsdk.data.toy_motion import Floats
 
 WIDTH, HEIGHT = 320, 240
+
+
+class Shades(TypedDict):
+    """Ranges in [0, 1] from which `random_colour` chooses."""
+
+    saturation: tuple[float, float]
+    value: tuple[float, float]
+
+
 MARGIN = 48
 """Pixels of background around the picture, into which the camera shakes and drifts."""
 
 Image = NDArray[np.uint8]
+
+DULL: Shades = {"saturation": (0.05, 0.4), "value": (0.12, 0.55)}
+BRIGHT: Shades = {"saturation": (0.25, 0.9), "value": (0.65, 1.0)}
+"""Surroundings are dull and clothes bright, so that few examples suffice to tell people apart."""
 
 
 def smooth_path(rng: np.random.Generator, num_frames: int, reach: float) -> Floats:
@@ -60,9 +74,10 @@ def noise_texture(rng: np.random.Generator, height: int, width: int) -> Image:
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     slope = (np.cos(angle) * columns / width + np.sin(angle) * rows / height).astype(np.float32)
     field = np.clip(0.75 * field + 0.25 * (slope - slope.min()) / np.ptp(slope), 0, 1)[..., None]
-    low = np.array(random_colour(rng, value=(0.15, 0.6)), np.float32)
-    high = np.array(random_colour(rng, value=(0.4, 0.95)), np.float32)
-    return np.asarray(low + (high - low) * field).astype(np.uint8)
+    low = np.array(random_colour(rng, **DULL), np.float32)
+    high = np.array(random_colour(rng, **DULL), np.float32)
+    share = rng.uniform(0.4, 1.0) * field
+    return np.asarray(low + (high - low) * share).astype(np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,10 +134,10 @@ def make_scenery(rng: np.random.Generator, num_frames: int) -> Scenery:
     return Scenery(
         backdrop=backdrop,
         haze=noise_texture(rng, tall, wide),
-        haze_share=rng.uniform(0.1, 0.4),
+        haze_share=rng.uniform(0.1, 0.35),
         pan=(time - num_frames / 2) * pan_speed,
         haze_pan=(time - num_frames / 2) * haze_speed,
-        shapes=tuple(_shape(rng, num_frames) for _ in range(rng.integers(0, 4))),
+        shapes=tuple(_shape(rng, num_frames) for _ in range(rng.integers(0, 3))),
         camera=_camera(rng, num_frames),
         brightness=rng.uniform(0.8, 1.1) + smooth_path(rng, num_frames, rng.uniform(0, 0.08)),
         grain=grain.astype(np.int16),
@@ -132,7 +147,7 @@ def make_scenery(rng: np.random.Generator, num_frames: int) -> Scenery:
 
 def _camera(rng: np.random.Generator, num_frames: int) -> Floats:
     """Return (F, 2, 3) small smooth shifts, rotations and zooms about the middle of the picture."""
-    strength = rng.uniform(0.1, 0.8)
+    strength = rng.uniform(0.1, 0.6)
     shift = np.stack([smooth_path(rng, num_frames, 9 * strength) for _ in range(2)], axis=1)
     roll = np.radians(rng.uniform(-3, 3) + smooth_path(rng, num_frames, 3.0 * strength))
     zoom = 1 + smooth_path(rng, num_frames, 0.05 * strength)
@@ -151,7 +166,7 @@ def _shape(rng: np.random.Generator, num_frames: int) -> Shape:
     path = path + beat[:, None] * rng.uniform(-15, 15, 2) * (rng.random() < 0.5)
     spin = time * rng.uniform(-0.15, 0.15) + beat * rng.uniform(0, 1.0)
     return Shape(
-        colour=random_colour(rng),
+        colour=random_colour(rng, saturation=(0.1, 0.7), value=(0.15, 0.65)),
         num_corners=int(rng.integers(2, 9)),
         size=rng.uniform(10, 30),
         path=path,

@@ -18,14 +18,14 @@ import numpy as np
 from vadsdk.data.toy_figure import Colour, Look
 from vadsdk.data.toy_motion import ARMS, Floats, Manner
 from vadsdk.data.toy_props import Prop, make_prop
-from vadsdk.data.toy_scenery import HEIGHT, WIDTH, random_colour, smooth_path
+from vadsdk.data.toy_scenery import BRIGHT, HEIGHT, WIDTH, random_colour, smooth_path
 
 MIN_FRAMES, MAX_FRAMES = 32, 56
 MIN_ACTION_FRAMES = 18
 WALK_SPEED = 0.031
 """Figure heights a frame."""
 
-HEIGHTS = {1: (0.52, 0.75), 2: (0.47, 0.70), 3: (0.42, 0.58)}
+HEIGHTS = {1: (0.52, 0.75), 2: (0.44, 0.60), 3: (0.38, 0.48)}
 """Number of actors -> range of their heights, in picture heights."""
 
 
@@ -68,8 +68,8 @@ class Script:
 def direct(rng: np.random.Generator) -> Script:
     """Choose the people of one clip."""
     num_frames = int(rng.integers(MIN_FRAMES, MAX_FRAMES + 1))
-    count = int(rng.choice([1, 2, 3], p=[0.55, 0.3, 0.15]))
-    untrimmed = rng.random() < 0.4
+    count = int(rng.choice([1, 2, 3], p=[0.68, 0.24, 0.08]))
+    untrimmed = rng.random() < 0.3
     if untrimmed:
         num_frames = max(num_frames, 40)
     span = _span(rng, num_frames) if untrimmed else (0, num_frames)
@@ -78,7 +78,7 @@ def direct(rng: np.random.Generator) -> Script:
     if rng.random() < 0.15:
         cast.append(_bystander(rng, num_frames, count))
     props = []
-    if rng.random() < 0.3:
+    if rng.random() < 0.25:
         shaded = cast[rng.integers(count)]
         x = float(shaded.x.mean()) + rng.uniform(-0.25, 0.25) * shaded.height
         props.append(make_prop(rng, num_frames, x, shaded.ground_y))
@@ -100,7 +100,7 @@ def _span(rng: np.random.Generator, num_frames: int) -> tuple[int, int]:
 
 def _paths(rng: np.random.Generator, num_frames: int, count: int) -> list[Floats]:
     """Return (F,) where each actor stands: apart, close together, or one passing another."""
-    manner = rng.choice(["apart", "close", "passing"], p=[0.5, 0.2, 0.3])
+    manner = rng.choice(["apart", "close", "passing"], p=[0.76, 0.08, 0.16])
     gap = WIDTH / (count + 1) if manner == "apart" else rng.uniform(38, 60)
     middle = WIDTH / 2 + rng.uniform(-0.5, 0.5) * max(WIDTH - gap * (count + 1), 60)
     spots = middle + gap * (np.arange(count) - (count - 1) / 2) + rng.uniform(-12, 12, count)
@@ -131,7 +131,7 @@ def _actor(
         height=height,
         x=x,
         ground_y=rng.uniform(max(1.2 * height, 0.7 * HEIGHT), HEIGHT - 6),
-        yaw=rng.uniform(0.35, 0.9) * rng.choice([-1, 1]),
+        yaw=rng.uniform(0.3, 0.75) * rng.choice([-1, 1]),
         start=start,
         end=end,
         walks_until=max(start - 2, 0) if walks else 0,
@@ -154,7 +154,7 @@ def _bystander(rng: np.random.Generator, num_frames: int, count: int) -> Perform
         height=height,
         x=np.full(num_frames, spot),
         ground_y=rng.uniform(max(1.1 * height, 0.62 * HEIGHT), HEIGHT - (6 if walks else 40)),
-        yaw=rng.uniform(0.35, 0.9) * rng.choice([-1, 1]),
+        yaw=rng.uniform(0.3, 0.75) * rng.choice([-1, 1]),
         start=num_frames,
         end=num_frames,
         walks_until=num_frames if walks else 0,
@@ -164,26 +164,26 @@ def _bystander(rng: np.random.Generator, num_frames: int, count: int) -> Perform
 
 def _manner(rng: np.random.Generator) -> Manner:
     return Manner(
-        period=rng.uniform(11, 17),
+        period=rng.uniform(11, 16),
         phase=rng.random(),
         side=int(rng.integers(2)),
-        alternates=bool(rng.random() < 0.5),
+        alternates=bool(rng.random() < 0.3),
         amplitude=rng.uniform(0.9, 1.12),
-        arms=str(rng.choice(list(ARMS), p=[0.4, 0.12, 0.12, 0.12, 0.12, 0.12])),
-        elevation=rng.uniform(0, 0.6),
+        arms=str(rng.choice(list(ARMS), p=[0.64, 0.12, 0.08, 0.08, 0.08])),
+        clap_depth=rng.uniform(0.1, 0.4),
         wobble=rng.uniform(-0.15, 0.15),
     )
 
 
 def _look(rng: np.random.Generator) -> Look:
-    tone = rng.uniform(0.35, 1.0)
+    tone = rng.uniform(0.5, 1.0)
     skin: Colour = (round(245 * tone), round(205 * tone**1.25), round(175 * tone**1.5))
     return Look(
         skin=skin,
-        hair=random_colour(rng, saturation=(0.2, 0.7), value=(0.08, 0.6)),
-        shirt=random_colour(rng),
-        trousers=random_colour(rng),
-        shoes=random_colour(rng, value=(0.1, 0.9)),
+        hair=random_colour(rng, saturation=(0.2, 0.7), value=(0.1, 0.7)),
+        shirt=random_colour(rng, **BRIGHT),
+        trousers=random_colour(rng, **BRIGHT),
+        shoes=random_colour(rng, **BRIGHT),
         chest=random_colour(rng, value=(0.1, 1.0)),
         long_sleeves=bool(rng.random() < 0.5),
         long_trousers=bool(rng.random() < 0.6),

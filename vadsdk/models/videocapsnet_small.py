@@ -133,8 +133,8 @@ class SmallVideoCapsNet(nn.Module):
         pixels = with_motion(clips)
         fine, middle, deep = self.backbone.features(pixels, _SKIPS)
         deep = self.dropout(deep.mean(2))  # (B, C, 1, 14, 14) -> (B, C, 14, 14)
-        poses, features, activity = self._route(deep)  # (B, P, K, 16), (B, P, K), (B, P, 1)
-        class_scores = (features * activity).sum(1)
+        poses, features = self._route(deep)  # (B, P, K, 16), (B, P, K)
+        class_scores = features.mean(1)
         weights = condition_or_own_class(condition, class_scores)
         masked = poses * weights[:, None, :, None]
         side = deep.shape[-1] - self.config.capsule_kernel + 1
@@ -142,7 +142,7 @@ class SmallVideoCapsNet(nn.Module):
         mask_logits = self._decode(grid, (pixels, fine, middle, deep))
         return ClipOutputs(class_scores=class_scores, mask_logits=mask_logits, features=features)
 
-    def _route(self, deep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _route(self, deep: Tensor) -> tuple[Tensor, Tensor]:
         capsules, kernel = self.config.num_capsules, self.config.capsule_kernel
         poses = self.poses(deep).flatten(2).mT.float()  # (B, P, capsules * 16)
         activations = self.activations(deep).flatten(2).mT.float().sigmoid()
@@ -157,8 +157,9 @@ class SmallVideoCapsNet(nn.Module):
         )
         agreement = torch.logit(routed.activations, _LOGIT_EDGE).unflatten(0, positions)
         poses = routed.poses.flatten(2).unflatten(0, positions)
-        activity = activations.mean(2, keepdim=True)
-        return poses, torch.sigmoid(agreement + evidence), activity / activity.sum(1, keepdim=True)
+        activity = activations.mean(2, keepdim=True)  # (B, P, 1)
+        share = activity / activity.mean(1, keepdim=True)
+        return poses, torch.sigmoid(agreement + evidence) * share
 
     def _decode(self, grid: Tensor, skips: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
         """Return mask logits (B, T, H, W) for masked poses and the features of four depths."""

@@ -208,8 +208,10 @@ class I3D(nn.Module):
         (x,) = self.features(clips, [self.config.final_endpoint])
         if self.config.num_classes is None:
             return x
-        x = self.logits(self.dropout(self.avg_pool(x)))  # (B, K, T', H', W'), H' = W' = 1 at 224
-        return x.squeeze(4).squeeze(3) if x.shape[3:] == (1, 1) else x.mean((3, 4))
+        logits: Tensor = self.logits(self.dropout(self.avg_pool(x)))  # (B, K, T', H', W')
+        if logits.shape[3:] == (1, 1):  # so at 224
+            return logits.squeeze(4).squeeze(3)
+        return logits.mean((3, 4))
 
 
 def scaled_channels(count: int, width: float) -> int:
