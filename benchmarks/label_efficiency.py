@@ -31,7 +31,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--work", type=Path, default=Path("runs/label_efficiency"))
     parser.add_argument("--steps", type=int, default=800)
-    parser.add_argument("--num-clips", type=int, default=320)
+    parser.add_argument("--num-clips", type=int, default=400)
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--only", choices=METHODS)
     options = parser.parse_args()
     data = options.work / "toy"
@@ -40,7 +41,7 @@ def main() -> None:
     rows = []
     for seed in options.seeds:
         for method in METHODS if options.only is None else [options.only]:
-            config = run_config(data, method, seed, options.steps)
+            config = run_config(data, method, seed, options.steps, options.threads)
             scores = finished_scores(config, options.work / f"{method}-{seed}")
             rows.append({"method": method, "seed": seed, **scores})
             print(f"{method} seed {seed}: video mAP@0.5 {100 * scores['video_map_50']:.1f}")
@@ -48,14 +49,14 @@ def main() -> None:
         write_table(rows, options.steps, options.num_clips)
 
 
-def run_config(data: Path, method: str, seed: int, steps: int) -> RunConfig:
+def run_config(data: Path, method: str, seed: int, steps: int, threads: int | None) -> RunConfig:
     """Return the run of one method and seed."""
     return merged(
         recipe(f"toy-{method}"),
         {},
         {
             "data": {"root": str(data), "labelled_fraction": 0.1, "labelled_seed": seed},
-            "train": {"max_steps": steps, "seed": seed},
+            "train": {"max_steps": steps, "seed": seed, "num_threads": threads},
         },
     )
 

@@ -64,6 +64,8 @@ class SmallCapsNetConfig:
     """Channels at an eighth, a quarter and half of the resolution."""
     dropout: float = 0.3
     """Of whole channels of the deepest features."""
+    colour_dropout: float = 0.4
+    """Share of training clips that are seen by their motion alone."""
 
 
 class SmallVideoCapsNet(nn.Module):
@@ -130,7 +132,7 @@ class SmallVideoCapsNet(nn.Module):
             condition: (B, K) weights of the classes whose poses are decoded; a row of zeros, or
                 None, decodes the clip's own best class.
         """
-        pixels = with_motion(clips)
+        pixels = self._drop_colours(with_motion(clips))
         fine, middle, deep = self.backbone.features(pixels, _SKIPS)
         deep = self.dropout(deep.mean(2))  # (B, C, 1, 14, 14) -> (B, C, 14, 14)
         poses, features = self._route(deep)  # (B, P, K, 16), (B, P, K)
@@ -141,6 +143,14 @@ class SmallVideoCapsNet(nn.Module):
         grid = masked.flatten(2).mT.unflatten(2, (side, side))  # (B, K * 16, side, side)
         mask_logits = self._decode(grid, (pixels, fine, middle, deep))
         return ClipOutputs(class_scores=class_scores, mask_logits=mask_logits, features=features)
+
+    def _drop_colours(self, pixels: Tensor) -> Tensor:
+        """Blank the colours of some clips in training, so that no action is known by its looks."""
+        if not self.training or not self.config.colour_dropout:
+            return pixels
+        kept = torch.rand(len(pixels), 1, 1, 1, 1, device=pixels.device)
+        kept = (kept >= self.config.colour_dropout).to(pixels.dtype)
+        return torch.cat([pixels[:, :3] * kept, pixels[:, 3:]], dim=1)
 
     def _route(self, deep: Tensor) -> tuple[Tensor, Tensor]:
         capsules, kernel = self.config.num_capsules, self.config.capsule_kernel

@@ -21,7 +21,7 @@ _E2E = {
     "supervise_both_views": True,
     "consistency_target": "stop_original",
     "class_temperature": 0.5,
-    "lambda_total": 4.0,
+    "lambda_total": 10.0,
     "lambda_ramp_fraction": 0.2,
 }
 """Paper 1's losses with weights for a network that starts from scratch; the paper's 0.1 fine-tunes
@@ -40,7 +40,7 @@ def toy_supervised() -> RunConfig:
         method="supervised",
         method_settings=dict(_SUPERVISED),
         data=DataSettings(labelled_fraction=0.1),
-        train=TrainSettings(max_steps=500, batch_labelled=4, batch_unlabelled=0),
+        train=TrainSettings(max_steps=800, batch_labelled=4, batch_unlabelled=0),
     )
 
 
@@ -49,7 +49,7 @@ def toy_e2e() -> RunConfig:
     return RunConfig(
         method_settings=dict(_E2E),
         data=DataSettings(labelled_fraction=0.1),
-        train=TrainSettings(max_steps=500, batch_labelled=4, batch_unlabelled=4),
+        train=TrainSettings(max_steps=800, batch_labelled=4, batch_unlabelled=4),
     )
 
 
@@ -59,7 +59,7 @@ def jhmdb21_supervised() -> RunConfig:
         method="supervised",
         method_settings=dict(_SUPERVISED),
         data=DataSettings(format="jhmdb21", labelled_fraction=0.3),
-        train=TrainSettings(max_steps=1600, batch_labelled=16, batch_unlabelled=0),
+        train=TrainSettings(max_steps=1500, batch_labelled=16, batch_unlabelled=0),
     )
 
 
@@ -68,7 +68,7 @@ def jhmdb21_e2e() -> RunConfig:
     return RunConfig(
         method_settings=dict(_E2E),
         data=DataSettings(format="jhmdb21", labelled_fraction=0.3),
-        train=TrainSettings(max_steps=1600, batch_labelled=6, batch_unlabelled=6),
+        train=TrainSettings(max_steps=1500, batch_labelled=6, batch_unlabelled=6),
     )
 
 
