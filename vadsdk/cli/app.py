@@ -1,6 +1,7 @@
 """The command `vadsdk`: one verb a file; errors become messages and exit codes here alone.
 
-Exit codes: 0 done, 1 a `VadsdkError` (its message is printed), 2 wrong usage, 130 Ctrl-C.
+Exit codes: 0 done, 1 a `VadsdkError` or a missing extra (a message is printed), 2 wrong usage,
+130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from vadsdk.cli import console
 from vadsdk.cli.data import data_app
 from vadsdk.cli.demo import demo
 from vadsdk.cli.doctor import doctor
+from vadsdk.cli.doctor_checks import TRAINING_PACKAGES
 from vadsdk.cli.evaluate import evaluate
 from vadsdk.cli.export import export
 from vadsdk.cli.predict import predict
@@ -31,6 +33,13 @@ class ErrorsAsMessages(TyperGroup):
             return super().invoke(ctx)
         except VadsdkError as error:
             console.print_error(str(error))
+            raise typer.Exit(1) from None
+        except ModuleNotFoundError as error:
+            if error.name not in ("torch", *TRAINING_PACKAGES):
+                raise
+            console.print_error(
+                f'this needs {error.name}; install it with: pip install "vadsdk[train]"'
+            )
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             console.print_error("stopped by Ctrl-C")

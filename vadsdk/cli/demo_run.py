@@ -30,6 +30,7 @@ from vadsdk.export import export_onnx
 from vadsdk.models.checkpoint_file import load_checkpoint
 from vadsdk.runtime import load_model
 from vadsdk.training.pictures import video_strip
+from vadsdk.training.recipes import recipe
 from vadsdk.training.report import (
     curves_png,
     image_html,
@@ -41,7 +42,7 @@ from vadsdk.training.report import (
 from vadsdk.training.run_folder import BEST, read_metrics, start_run, write_text
 from vadsdk.training.running import run_training
 from vadsdk.training.session import TEST_SPLIT, RunResult
-from vadsdk.training.settings import DataSettings, RunConfig, TrainSettings
+from vadsdk.training.settings import merged
 from vadsdk.video import VideoWriter, open_source, probe
 
 METHODS = ("supervised", "e2e")
@@ -107,19 +108,17 @@ def _toy_footage(settings: DemoSettings) -> Path:
 
 def _train(settings: DemoSettings, data: Path, method: str) -> RunResult:
     """Train one method; both see the same labels and take the same number of steps."""
-    config = RunConfig(
-        model="videocapsnet-s",
-        method=method,
-        data=DataSettings(
-            root=str(data),
-            labelled_fraction=settings.labelled_fraction,
-            labelled_seed=settings.seed,
-        ),
-        train=TrainSettings(
-            max_steps=settings.steps,
-            batch_unlabelled=0 if method == "supervised" else 8,
-            seed=settings.seed,
-        ),
+    config = merged(
+        recipe(f"toy-{method}"),
+        {},
+        {
+            "data": {
+                "root": str(data),
+                "labelled_fraction": settings.labelled_fraction,
+                "labelled_seed": settings.seed,
+            },
+            "train": {"max_steps": settings.steps, "seed": settings.seed},
+        },
     )
     folder = settings.out / method
     start_run(folder, config, resume=False)

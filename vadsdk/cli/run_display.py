@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from vadsdk.cli import console
 from vadsdk.evaluation import EvaluationReport
-from vadsdk.training.loop import StepReport
-from vadsdk.training.settings import RunConfig
+
+if TYPE_CHECKING:  # scores are shown where torch is not, too
+    from vadsdk.training.loop import StepReport
+    from vadsdk.training.settings import RunConfig
 
 
 class RunDisplay:

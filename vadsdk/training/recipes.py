@@ -59,7 +59,7 @@ def jhmdb21_supervised() -> RunConfig:
         method="supervised",
         method_settings=dict(_SUPERVISED),
         data=DataSettings(format="jhmdb21", labelled_fraction=0.3),
-        train=TrainSettings(max_steps=1500, batch_labelled=16, batch_unlabelled=0),
+        train=TrainSettings(max_steps=1000, batch_labelled=16, batch_unlabelled=0),
     )
 
 
@@ -68,7 +68,7 @@ def jhmdb21_e2e() -> RunConfig:
     return RunConfig(
         method_settings=dict(_E2E),
         data=DataSettings(format="jhmdb21", labelled_fraction=0.3),
-        train=TrainSettings(max_steps=1500, batch_labelled=6, batch_unlabelled=6),
+        train=TrainSettings(max_steps=1000, batch_labelled=6, batch_unlabelled=6),
     )
 
 
