@@ -33,6 +33,10 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 TORCH_FREE = (
     "vadsdk",
     "vadsdk.cli.app",
+    "vadsdk.cli.evaluate",
+    "vadsdk.cli.predict",
+    "vadsdk.cli.run_display",
+    "vadsdk.data.dataset",
     "vadsdk.decoding",
     "vadsdk.detector",
     "vadsdk.evaluation",
@@ -40,6 +44,7 @@ TORCH_FREE = (
     "vadsdk.runtime",
     "vadsdk.serving",
     "vadsdk.streaming",
+    "vadsdk.streaming.scoring",
     "vadsdk.structures",
     "vadsdk.video",
 )

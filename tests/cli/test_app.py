@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -71,3 +72,15 @@ def test_help_needs_no_torch() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "doctor" in result.stdout
+
+
+@pytest.mark.parametrize("verb", [["train", "--data", "here"], ["demo", "--out", "there"]])
+def test_a_verb_that_needs_torch_says_what_to_install(verb: list[str], tmp_path: Path) -> None:
+    without_torch = (
+        "import sys; sys.modules['torch'] = None; from vadsdk.cli.app import main; main()"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", without_torch, *verb], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert finished.returncode == 1
+    assert finished.stderr == 'this needs torch; install it with: pip install "vadsdk[train]"\n'

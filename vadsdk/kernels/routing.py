@@ -178,7 +178,8 @@ def _transposed_votes(poses: Tensor, transforms: Tensor) -> Tensor:
 
 def _transposed(poses: Tensor) -> Tensor:
     """Return 4 x 4 matrices (..., 16) in column-major order as row-major ones, or back."""
-    return poses.unflatten(-1, (4, 4)).transpose(-1, -2).flatten(-2)
+    matrices: Tensor = poses.unflatten(-1, (4, 4))
+    return matrices.transpose(-1, -2).flatten(-2)
 
 
 def _in_chunks(
