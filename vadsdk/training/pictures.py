@@ -26,8 +26,10 @@ def example_pictures(
         records: to choose from.
         count: strips at most.
     """
-    chosen = [records[i] for i in np.unique(np.linspace(0, len(records) - 1, count).astype(int))]
-    return [video_strip(model, record.path) for record in chosen if records]
+    if not records:
+        return []
+    places = np.unique(np.linspace(0, len(records) - 1, count).astype(int))
+    return [video_strip(model, records[place].path) for place in places]
 
 
 def video_strip(model: ClipModel, path: Path) -> NDArray[np.uint8]:
