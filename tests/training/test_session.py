@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from vadsdk.errors import ModelFileError, TrainingError
+from vadsdk.errors import DatasetError, ModelFileError, TrainingError
 from vadsdk.models.checkpoint_file import load_checkpoint
 from vadsdk.training import run_folder
 from vadsdk.training.loop import StepReport
@@ -72,7 +71,7 @@ def test_a_run_that_was_stopped_and_resumed_ends_with_the_weights_of_one_that_wa
     train(config, tmp_path / "stopped")
     whole, stopped = weights(tmp_path / "whole"), weights(tmp_path / "stopped")
     assert all(torch.equal(whole[name], stopped[name]) for name in whole)
-    rows = [json.loads(line) for line in (tmp_path / "stopped" / "metrics.jsonl").open()]
+    rows = run_folder.read_metrics(tmp_path / "stopped")
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
 
 
@@ -121,7 +120,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_and_says_so(
 
 def test_a_folder_with_a_run_is_not_written_over(toy_folder: Path, tmp_path: Path) -> None:
     config = tiny_run(toy_folder)
-    run_folder.start_run(tmp_path / "run", config, resume=False)
+    run_folder.write_config(tmp_path / "run", config)
     with pytest.raises(TrainingError, match="already holds a run; give --resume"):
         run_folder.start_run(tmp_path / "run", config, resume=False)
 
@@ -129,6 +128,27 @@ def test_a_folder_with_a_run_is_not_written_over(toy_folder: Path, tmp_path: Pat
 def test_there_is_nothing_to_resume_in_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="holds no run to resume"):
         run_folder.start_run(tmp_path, RunConfig(), resume=True)
+
+
+def test_other_settings_are_not_silently_dropped_on_resume(tmp_path: Path) -> None:
+    run_folder.write_config(tmp_path, with_overrides(RunConfig(), ["train.max_steps=7"]))
+    with pytest.raises(TrainingError, match=r"train\.max_steps is 7 there, not 9"):
+        run_folder.start_run(
+            tmp_path, with_overrides(RunConfig(), ["train.max_steps=9"]), resume=True
+        )
+
+
+def test_a_run_that_could_not_start_leaves_the_folder_free(tmp_path: Path) -> None:
+    config = tiny_run(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match="nowhere does not exist"):
+        train(config, tmp_path / "run")
+    assert run_folder.start_run(tmp_path / "run", config, resume=False) == config
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(TrainingError, match="not an empty folder"):
+        run_folder.start_run(tmp_path, RunConfig(), resume=False)
 
 
 def test_a_damaged_resume_point_is_named(tmp_path: Path) -> None:
@@ -155,15 +175,15 @@ def test_the_network_learns_eight_clips_by_heart(toy_folder: Path, tmp_path: Pat
         "method=supervised",
         'method_settings={"view": "identity", "terms": {"classification": "cross_entropy"}}',
         "data.labelled_fraction=1.0",
-        "train.max_steps=60",
+        "train.max_steps=120",
         "train.batch_labelled=8",
         "train.batch_unlabelled=0",
         "train.warmup_steps=10",
-        "train.save_every=60",
+        "train.save_every=120",
         "train.precision=auto",
     )
     train(config, tmp_path / "run")
-    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    rows = run_folder.read_metrics(tmp_path / "run")
     first, last = rows[0], rows[-1]
     assert last["cls"] < 0.5 * first["cls"]
     assert last["loc_bce"] < 0.6 * first["loc_bce"]

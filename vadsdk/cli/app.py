@@ -34,6 +34,10 @@ class ErrorsAsMessages(TyperGroup):
         except VadsdkError as error:
             console.print_error(str(error))
             raise typer.Exit(1) from None
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            console.print_error(f"{where}{error.strerror or error}")
+            raise typer.Exit(1) from None
         except ModuleNotFoundError as error:
             if error.name not in ("torch", *TRAINING_PACKAGES):
                 raise

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from vadsdk.cli import console
 from vadsdk.cli.sinks import Job, Sinks
-from vadsdk.errors import ConfigError
+from vadsdk.errors import ConfigError, VideoError
 
 if TYPE_CHECKING:
     from vadsdk.detector import Detector
@@ -50,8 +50,17 @@ def predict(
 
     jobs = _jobs(source, save=save, jsonl=jsonl, tubes=tubes)
     detector = Detector.load(model, device)
+    failed = 0
     for job in jobs:
-        run_job(detector, job, hop)
+        try:
+            run_job(detector, job, hop)
+        except VideoError as error:
+            if len(jobs) == 1:
+                raise
+            failed += 1
+            console.print_error(str(error))
+    if failed:
+        raise VideoError(f"{failed} of {len(jobs)} videos failed, as said above; the rest is done")
 
 
 def _jobs(source: str, *, save: Path | None, jsonl: Path | None, tubes: Path | None) -> list[Job]:

@@ -46,13 +46,12 @@ def train(
     """Fine-tune a detector; ends with the run folder, the scores and what to type next."""
     from vadsdk.cli.run_display import RunDisplay, print_scores
     from vadsdk.training.recipes import recipe as named_recipe
-    from vadsdk.training.run_folder import start_run
+    from vadsdk.training.run_folder import resumed_config, start_run
     from vadsdk.training.running import run_training
     from vadsdk.training.settings import RunConfig, merged, read_config, with_overrides
 
     if config is not None and recipe is not None:
         raise ConfigError("--config and --recipe both name settings; give one of them")
-    chosen = read_config(config) if config else named_recipe(recipe) if recipe else RunConfig()
     sections = {
         "data": {
             "root": str(data) if data else None,
@@ -63,8 +62,13 @@ def train(
         }
     }
     top = {"model": model, "method": method, "weights": str(weights) if weights else None}
-    chosen = with_overrides(merged(chosen, top, sections), set_ or [])
-    if not resume and not chosen.data.root:
+    given = (config, recipe, set_, *sections["data"].values(), *top.values())
+    if resume and not any(given):  # the run's own settings
+        chosen = resumed_config(out)
+    else:
+        base = read_config(config) if config else named_recipe(recipe) if recipe else RunConfig()
+        chosen = with_overrides(merged(base, top, sections), set_ or [])
+    if not chosen.data.root:
         raise ConfigError(
             "no data set: give --data DIR, or make one with: vadsdk data toy --out toy"
         )

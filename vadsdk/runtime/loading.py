@@ -77,11 +77,11 @@ def model_file(path: Path) -> Path:
             f"{path}: this version of vadsdk has no {engine} backend yet (the extra "
             f'"vadsdk[{extra}]" will bring it); give the .onnx file or the run folder instead'
         )
+    if not path.is_file():
+        raise ModelFileError(f"there is no file or folder {path}")
     if path.suffix not in (".onnx", ".safetensors"):
         raise ModelFileError(
             f"{path}: a model is an .onnx file, a .safetensors checkpoint or a run folder, not "
             f"{path.suffix or 'a name without a suffix'!r}"
         )
-    if not path.is_file():
-        raise ModelFileError(f"there is no file {path}")
     return path

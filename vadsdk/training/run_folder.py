@@ -28,27 +28,64 @@ BEST, LAST, REPORT, SCORES = "best.safetensors", "last.safetensors", "report.htm
 
 
 def start_run(folder: Path, config: RunConfig, *, resume: bool) -> RunConfig:
-    """Make a run folder, or take an existing one up again.
+    """Check that a run may start or go on in a folder; nothing is written yet.
+
+    Args:
+        folder: the run folder.
+        config: what was asked for.
+        resume: whether to go on with the run in the folder, which must be this one.
 
     Returns:
-        The config to run: the folder's own when resuming.
+        The config to run.
 
     Raises:
-        TrainingError: the folder holds a run and `resume` is not set, or holds none and it is.
+        TrainingError: the folder holds a run and `resume` is not set, holds none and it is, holds
+            a run with other settings, or holds something else.
     """
-    exists = (folder / CONFIG).is_file()
-    if exists and not resume:
+    if not resume:
+        _require_fresh(folder)
+        return config
+    stored = resumed_config(folder)
+    differing = _differences(stored.model_dump(mode="json"), config.model_dump(mode="json"))
+    if differing:
+        raise TrainingError(
+            f"{folder} was started with other settings: {'; '.join(differing)}. Resume it with the "
+            "same command, or with nothing but --out and --resume"
+        )
+    return stored
+
+
+def resumed_config(folder: Path) -> RunConfig:
+    """Return the config of the run in a folder; a TrainingError says if there is none."""
+    if not (folder / CONFIG).is_file():
+        raise TrainingError(f"{folder} holds no run to resume; leave --resume out to start one")
+    return read_config(folder / CONFIG)
+
+
+def write_config(folder: Path, config: RunConfig) -> None:
+    """Make the folder a run, once data and network are known to fit."""
+    write_text(folder / CONFIG, config.model_dump_json(indent=2) + "\n")
+
+
+def _require_fresh(folder: Path) -> None:
+    if (folder / CONFIG).is_file():
         raise TrainingError(
             f"{folder} already holds a run; give --resume to go on with it, or another --out"
         )
-    if resume:
-        if not exists:
-            raise TrainingError(f"{folder} holds no run to resume; leave --resume out to start one")
-        return read_config(folder / CONFIG)
-    if folder.is_dir() and any(folder.iterdir()):
-        raise TrainingError(f"{folder} is not empty and holds no run; give another --out")
-    write_text(folder / CONFIG, config.model_dump_json(indent=2) + "\n")
-    return config
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise TrainingError(f"{folder} is not an empty folder, nor a run; give another --out")
+
+
+def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any], path: str = "") -> list[str]:
+    """Return "field: stored, not asked" for each field that differs."""
+    found: list[str] = []
+    for name in dict.fromkeys([*stored, *asked]):
+        ours, theirs = stored.get(name), asked.get(name)
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            found += _differences(ours, theirs, f"{path}{name}.")
+        elif ours != theirs:
+            found.append(f"{path}{name} is {ours!r} there, not {theirs!r}")
+    return found
 
 
 def write_text(path: Path, text: str) -> None:
@@ -57,7 +94,10 @@ def write_text(path: Path, text: str) -> None:
         with whole_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise TrainingError(f"cannot write {path}: {error.strerror}; free some space?") from None
+        raise TrainingError(
+            f"cannot write {path}: {error.strerror or error}; see that the folder may be written "
+            "to and has space left"
+        ) from None
 
 
 def write_resume_point(folder: Path, state: Mapping[str, Any]) -> None:

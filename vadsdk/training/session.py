@@ -85,7 +85,7 @@ class Session:
 
     Args:
         config: what to do.
-        folder: the run folder, as `run_folder.start_run` made it.
+        folder: the run folder, as `run_folder.start_run` allowed it.
         device: "cpu", "cuda" or "cuda:N".
         watcher: shows the run.
 
@@ -133,14 +133,15 @@ class Session:
 
     def _train(self, best: float) -> None:
         train, sampler = self.config.train, self._sampler()
+        run_folder.write_config(self.folder, self.config)  # not before all is known to fit
         validated = any(r.split == VALIDATION_SPLIT for r in self.dataset.records)
 
         def watch(report: StepReport) -> None:
             nonlocal best
-            self.watcher.step(report)
             last = report.step == train.max_steps
             if report.step % train.log_every == 0 or last:
                 log.write(report.step, {"learning_rate": report.learning_rate, **report.losses})
+            self.watcher.step(report)
             due = train.evaluate_every and report.step % train.evaluate_every == 0
             if validated and (due or last):
                 best = self._keep_best(log, report.step, best)
