@@ -24,7 +24,8 @@ class PrimaryCapsules(nn.Module):
         self.pose = nn.Conv2d(in_channels, num_capsules * POSE_SIZE, kernel)
         self.a = nn.Conv2d(in_channels, num_capsules, kernel)
         for convolution in (self.pose, self.a):
-            nn.init.normal_(convolution.weight, std=0.1)  # reference.md 2.1
+            # The release draws N(0, 0.1^2), whose poses of deviation 18 saturate the routing.
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear")
             nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor) -> Tensor:
@@ -45,9 +46,11 @@ class ClassCapsules(nn.Module):
     def __init__(self, num_capsules: int, num_classes: int, routing: RoutingMode) -> None:
         super().__init__()
         self.num_capsules, self.num_classes, self.routing = num_capsules, num_classes, routing
-        self.beta_u = nn.Parameter(torch.randn(num_classes, POSE_SIZE))
-        self.beta_a = nn.Parameter(torch.randn(num_classes))
-        self.weights = nn.Parameter(torch.randn(1, num_capsules, num_classes, POSE_SIDE, POSE_SIDE))
+        self.beta_u = nn.Parameter(torch.zeros(num_classes, POSE_SIZE))
+        self.beta_a = nn.Parameter(torch.zeros(num_classes))
+        transforms = torch.randn(1, num_capsules, num_classes, POSE_SIDE, POSE_SIDE)
+        # Votes then have the variance of the poses; the release draws N(0, 1).
+        self.weights = nn.Parameter(transforms / POSE_SIDE**0.5)
 
     def forward(self, capsules: Tensor) -> Tensor:
         """Return (B, H, W, K * 16 + K), poses then activations, for primary capsules."""
