@@ -1,4 +1,4 @@
-"""What a first reading of paper 1 gives in place of our two kernels, to be measured against.
+"""What a first reading of paper 1 gives in place of our kernels, to be measured against.
 
 Legend: B clips, T frames, H, W.
 """
@@ -12,18 +12,19 @@ from unittest import mock
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vadsdk.kernels import temporal_maps
 from vadsdk.kernels.routing import RoutedCapsules, em_routing_naive
-from vadsdk.models import capsules
+from vadsdk.models import capsules, videocapsnet
 
 
 @contextmanager
 def straightforward_kernels() -> Iterator[None]:
-    """Within, routing writes out every vote, and the variance map loops over clips and frames."""
+    """Within, all votes and all maps are made, and the variance map loops over clips and frames."""
     with (
         mock.patch.object(capsules, "em_routing", _routing_of_all_votes),
+        mock.patch.object(videocapsnet, "upsample_and_smooth", _one_after_the_other),
         mock.patch.object(temporal_maps, "variance_map", variance_map_by_loops),
     ):
         yield
@@ -49,3 +50,10 @@ def _routing_of_all_votes(*tensors: Tensor, mode: str, **settings: Any) -> Route
     if mode != "em":
         raise ValueError(f"only the em routing is written out, not {mode!r}")
     return em_routing_naive(*tensors, **settings)
+
+
+def _one_after_the_other(
+    x: Tensor, upsample: nn.Module, smooth: nn.Module, scales: Tensor
+) -> Tensor:
+    answer: Tensor = smooth(upsample(x) * scales[:, :, None, None, None])
+    return answer

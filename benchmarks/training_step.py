@@ -4,8 +4,8 @@
 
 `videocapsnet`, 24 classes, 2 labelled and 2 unlabelled clips of 8 x 224 x 224, two views, `e2e`.
 The straightforward form is what a first reading of the paper gives: float32, all votes
-materialised in the routing, and the variance map by numpy loops over frames. Both take the same
-step on the same clips. Writes `results/training_step.json`.
+materialised in the routing, every layer of the decoder on its own, and the variance map by numpy
+loops over frames. Both take the same step on the same clips. Writes `results/training_step.json`.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vadsdk.kernels.routing import RoutingMode
+from vadsdk.kernels.smoothed_upsampling import upsample_and_smooth
 from vadsdk.models.backbones.i3d import I3D, PAPER1_I3D
 from vadsdk.models.capsules import POSE_SIZE, ClassCapsules, PrimaryCapsules
 from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
@@ -104,5 +105,9 @@ class VideoCapsNet(nn.Module):
         x = torch.cat([x, F.relu(skip)], 1)
         x = F.relu(self.upsample3(x))  # (B, 64, 4, 112, 112)
         x = torch.cat([x, F.relu(self.conv112(fine))], 1)
-        x = self.upsample4(x)  # (B, 128, 8, 224, 224); no ReLU in the reference
-        return self.smooth(self.dropout3d(x)).squeeze(1)  # type: ignore[no-any-return]
+        # No ReLU from here on in the reference, so the last two layers are one.
+        scales = x.new_ones(
+            len(x) if self.training else 1, 128, 1, 1, 1, dtype=self.smooth.weight.dtype
+        )
+        scales = self.dropout3d(scales).flatten(1)
+        return upsample_and_smooth(x, self.upsample4, self.smooth, scales).squeeze(1)
