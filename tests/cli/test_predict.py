@@ -155,8 +155,12 @@ def test_the_first_ctrl_c_ends_a_live_source_and_the_second_raises() -> None:
 
 
 def test_ctrl_c_on_a_file_raises_at_once() -> None:
-    with stop_on_interrupt(is_live=False), pytest.raises(KeyboardInterrupt):
-        interrupt()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs may ignore Ctrl-C
+    try:
+        with stop_on_interrupt(is_live=False), pytest.raises(KeyboardInterrupt):
+            interrupt()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_stopped_source_gives_no_further_frame(video: Path) -> None:
