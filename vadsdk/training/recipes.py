@@ -40,7 +40,7 @@ def toy_supervised() -> RunConfig:
         method="supervised",
         method_settings=dict(_SUPERVISED),
         data=DataSettings(labelled_fraction=0.1),
-        train=TrainSettings(max_steps=800, batch_labelled=4, batch_unlabelled=0),
+        train=TrainSettings(max_steps=600, batch_labelled=4, batch_unlabelled=0),
     )
 
 
@@ -49,7 +49,7 @@ def toy_e2e() -> RunConfig:
     return RunConfig(
         method_settings=dict(_E2E),
         data=DataSettings(labelled_fraction=0.1),
-        train=TrainSettings(max_steps=800, batch_labelled=4, batch_unlabelled=4),
+        train=TrainSettings(max_steps=600, batch_labelled=4, batch_unlabelled=4),
     )
 
 
