@@ -14,8 +14,8 @@ import argparse
 from pathlib import Path
 
 from recording import record
+from training_runs import finished_scores
 
-from runs import finished_scores
 from vadsdk.training.recipes import recipe
 from vadsdk.training.settings import merged
 

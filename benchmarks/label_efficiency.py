@@ -16,8 +16,8 @@ import statistics
 from pathlib import Path
 
 from recording import record
+from training_runs import finished_scores
 
-from runs import finished_scores
 from vadsdk.data.toy import generate_toy_dataset
 from vadsdk.training.recipes import recipe
 from vadsdk.training.settings import RunConfig, merged
