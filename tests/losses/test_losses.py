@@ -57,6 +57,14 @@ def test_the_margin_rises_by_a_tenth_every_five_of_a_hundred_epochs(
     assert spread_margin(progress) == pytest.approx(margin)
 
 
+def test_smoothed_cross_entropy_is_that_of_torch_on_the_logits() -> None:
+    scores = torch.rand(5, 4, generator=torch.Generator().manual_seed(3)) * 0.8 + 0.1
+    classes = torch.tensor([0, 3, 1, 2, 2])
+    loss = cross_entropy_loss(scores, classes, label_smoothing=0.2)
+    expected = torch.nn.functional.cross_entropy(scores.logit(), classes, label_smoothing=0.2)
+    torch.testing.assert_close(loss, expected)
+
+
 def test_cross_entropy_of_confident_scores_is_that_of_their_odds() -> None:
     # odds 19 : 1/19 : 1/19
     loss = cross_entropy_loss(torch.tensor([[0.95, 0.05, 0.05]]), torch.tensor([0]))

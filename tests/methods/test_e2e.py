@@ -213,6 +213,21 @@ def test_a_labelled_clip_without_action_teaches_empty_masks_and_no_class() -> No
 
 
 @pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_share_of_the_labelled_clips_learns_masks_under_the_networks_own_class(
+    name: str, share: float
+) -> None:
+    torch.manual_seed(0)
+    decoded_as_labelled = 0
+    for _ in range(40):
+        network = ColourNetwork()
+        settings = {"terms": {"own_class_share": share}}
+        build_method(name, network, settings).losses(colour_batch(), MIDWAY)
+        decoded_as_labelled += int(network.conditions[0][:3].any(1).sum())
+    assert decoded_as_labelled / 120 == pytest.approx(1 - share, abs=0.1)
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_a_batch_without_labels_gives_connected_zeros(name: str) -> None:
     network = ColourNetwork()
     batch = colour_batch(num_labelled=0)
@@ -293,6 +308,7 @@ def test_half_precision_answers_are_compared_in_single_precision() -> None:
         ("e2e", {"localisation": "l3"}, "'localisation' .* cannot be 'l3'"),
         ("supervised", {"view": "strng"}, "unknown view strength 'strng'. Did you mean 'strong'"),
         ("supervised", {"terms": {"cls": 2}}, "'terms.cls'"),
+        ("supervised", {"terms": {"label_smoothing": 0.1}}, "label_smoothing needs"),
     ],
 )
 def test_what_is_not_understood_is_named(

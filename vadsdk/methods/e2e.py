@@ -56,6 +56,7 @@ class E2E:
             batch,
             num_classes_of(self._network),
             all_classes=progress < settings.all_classes_until,
+            own_class_share=settings.terms.own_class_share,
         )
         first: ClipOutputs = self._network(original.clips, condition)
         losses = supervised_losses(first, batch, original, progress, settings.terms)

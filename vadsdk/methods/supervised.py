@@ -43,7 +43,12 @@ class Supervised:
         """Return `cls`, `loc_bce`, `loc_dice`, weighted; see `Method.losses`."""
         seen = _labelled_part(batch)
         view = self._views.make(seen.clips, self.settings.view)
-        condition = class_condition(seen, num_classes_of(self._network), all_classes=False)
+        condition = class_condition(
+            seen,
+            num_classes_of(self._network),
+            all_classes=False,
+            own_class_share=self.settings.terms.own_class_share,
+        )
         outputs: ClipOutputs = self._network(view.clips, condition)
         return supervised_losses(outputs, seen, view, progress, self.settings.terms)
 

@@ -5,11 +5,11 @@ Legend: B clips, T frames, K classes, L labelled rows, h, w of the network's inp
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from vadsdk.data.batches import ClipBatch
@@ -40,6 +40,17 @@ class TermSettings(BaseModel):
     """Of the masks' cross entropy."""
     dice_weight: float = Field(default=1.0, ge=0)
     """Of the masks' Dice loss."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Of cross entropy alone: share of the target that all classes divide among them."""
+    own_class_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of labelled clips whose masks are decoded for the network's own class, as they will be
+    in use, instead of the true one (paper 1: none). Else a wrong class spoils the masks, too."""
+
+    @model_validator(mode="after")
+    def _smoothing_has_a_use(self) -> Self:
+        if self.label_smoothing and self.classification != "cross_entropy":
+            raise ValueError("label_smoothing needs classification = cross_entropy")
+        return self
 
 
 def supervised_losses(
@@ -71,7 +82,9 @@ def supervised_losses(
     }
 
 
-def class_condition(batch: ClipBatch, num_classes: int, *, all_classes: bool) -> Tensor:
+def class_condition(
+    batch: ClipBatch, num_classes: int, *, all_classes: bool, own_class_share: float = 0.0
+) -> Tensor:
     """Return (B, K) float, the class weights that the masks are decoded with (reference 2.3).
 
     Rows with a known class get it. Unlabelled rows get all classes early in the training
@@ -83,8 +96,11 @@ def class_condition(batch: ClipBatch, num_classes: int, *, all_classes: bool) ->
         batch: gives classes and who is labelled.
         num_classes: K.
         all_classes: whether the training is in its first phase.
+        own_class_share: see `TermSettings`; drawn from torch's CPU generator.
     """
     known = batch.labelled & (batch.class_indices >= 0)
+    if own_class_share:
+        known = known & (torch.rand(len(known)) >= own_class_share).to(known.device)
     condition = F.one_hot(batch.class_indices.clamp_min(0), num_classes).float()
     condition = condition * known[:, None]
     if all_classes:
@@ -101,7 +117,7 @@ def _classification_loss(
     scores: Tensor, class_indices: Tensor, progress: float, settings: TermSettings
 ) -> Tensor:
     if settings.classification == "cross_entropy":
-        return cross_entropy_loss(scores, class_indices)
+        return cross_entropy_loss(scores, class_indices, label_smoothing=settings.label_smoothing)
     if settings.classification == "released_spread":
         return released_spread_loss(scores, class_indices)
     return spread_loss(scores, class_indices, spread_margin(progress))

@@ -4,6 +4,7 @@ from vadsdk.video.address import Timeouts
 from vadsdk.video.contact_sheet import contact_sheet
 from vadsdk.video.drawing import draw_result
 from vadsdk.video.folders import video_files
+from vadsdk.video.frame_access import FrameReader
 from vadsdk.video.info import VideoInfo, probe
 from vadsdk.video.live_reader import LiveSettings
 from vadsdk.video.palette import track_colour
@@ -13,6 +14,7 @@ from vadsdk.video.sources import open_source
 from vadsdk.video.writer import VideoWriter
 
 __all__ = [
+    "FrameReader",
     "LiveSettings",
     "Source",
     "Timeouts",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -60,6 +60,44 @@ class ImageFolder:
             if image.shape[:2] != size:
                 raise size_changed(str(path), index, size, image.shape[:2])
             yield Frame(index=index, pts_seconds=index / self.fps, image=image)
+
+
+def read_images(
+    folder: Path,
+    frame_indices: Sequence[int] | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+) -> NDArray[np.uint8]:
+    """Read images of a folder, (T, H, W, 3) RGB, in the order of `ImageFolder`.
+
+    Args:
+        folder: holds the images.
+        frame_indices: (T,) which ones, in any order; None for all.
+        size: (height, width) to stretch every image to, averaging over areas.
+
+    Raises:
+        VideoError: no such folder or image, one that cannot be read, or images of several sizes.
+    """
+    paths = _files(folder, IMAGE_SUFFIXES)
+    if not paths:
+        raise VideoError(f"{folder} has no image in it")
+    images: list[NDArray[np.uint8]] = []
+    full_size: tuple[int, ...] | None = None
+    for index in range(len(paths)) if frame_indices is None else frame_indices:
+        if not 0 <= index < len(paths):
+            raise VideoError(f"{folder} has no frame {index}; it has {len(paths)} images")
+        image = _read_image(paths[index])
+        full_size = full_size or image.shape[:2]
+        if image.shape[:2] != full_size:
+            raise size_changed(str(paths[index]), index, full_size[:2], image.shape[:2])
+        images.append(_stretched(image, size))
+    return np.stack(images)
+
+
+def _stretched(image: NDArray[np.uint8], size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    if size is None or image.shape[:2] == size:
+        return image
+    return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _files(folder: Path, suffixes: frozenset[str]) -> list[Path]:

@@ -20,7 +20,7 @@ DEFAULT_FPS = 25.0
 """For what has no frame rate of its own."""
 
 # FFmpeg's AVFMT_TS_DISCONT: broadcast formats, whose clock starts anywhere and may be set again.
-_CLOCK_STARTS_ANYWHERE = 0x0200
+CLOCK_STARTS_ANYWHERE = 0x0200
 _NO_TIME_STAMPS = 0x0080  # AVFMT_NOTIMESTAMPS: raw codec streams
 
 # A step back of more frames than decoders reorder is a clock set anew, not a stray time stamp.
@@ -96,7 +96,7 @@ class StreamClock:
 
 def _origin(container: InputContainer) -> Fraction:
     """Return the time stamp, in seconds, that counts as 0."""
-    if not container.format.flags & _CLOCK_STARTS_ANYWHERE:
+    if not container.format.flags & CLOCK_STARTS_ANYWHERE:
         return Fraction(0)
     starts = [
         stream.start_time * stream.time_base
