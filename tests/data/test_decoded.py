@@ -8,12 +8,16 @@ import pytest
 from tiny_data import LABELS, add_video, box_masks, frame_number, make_tube
 
 from vadsdk.data.dataset import ActionDataset, open_dataset
-from vadsdk.data.decoded import DecodedVideos, shrink_masks
+from vadsdk.data.decoded import DecodedVideos, StoredVideo, shrink_masks
 from vadsdk.data.native_writer import write_dataset
-from vadsdk.errors import DatasetError
+from vadsdk.errors import DatasetError, VideoError
 
 SIZE = (24, 32)
 BYTES_A_VIDEO = 20 * 24 * 32 * 4
+
+
+def whole(decoded: DecodedVideos, name: str) -> StoredVideo:
+    return decoded.clip(name, np.arange(decoded.num_frames[name]))
 
 
 def decode(dataset: ActionDataset, **settings: int) -> DecodedVideos:
@@ -29,7 +33,7 @@ def test_frames_and_masks_are_stored_small(native_folder: Path) -> None:
         store_size=SIZE,
         progress=lambda done, total: calls.append((done, total)),
     )
-    video = decoded.video("videos/jump1.mp4")
+    video = whole(decoded, "videos/jump1.mp4")
     assert video.frames.shape == (20, *SIZE, 3)
     assert video.frames.dtype == np.uint8
     assert [frame_number(frame) for frame in video.frames] == list(range(20))
@@ -46,28 +50,33 @@ def test_an_unlabelled_video_has_no_masks(native_folder: Path) -> None:
     dataset = open_dataset(native_folder)
     record = replace(dataset.records[0], tubes=(), labelled=False)
     decoded = DecodedVideos(dataset, [record], store_size=SIZE)
-    assert decoded.video(record.name).masks is None
+    assert whole(decoded, record.name).masks is None
 
 
 def test_beyond_the_budget_videos_are_decoded_again_and_equal(native_folder: Path) -> None:
     dataset = open_dataset(native_folder)
-    whole = decode(dataset)
-    tight = decode(dataset, byte_budget=2 * BYTES_A_VIDEO)
+    roomy = decode(dataset)
+    tight = decode(dataset, byte_budget=4 * BYTES_A_VIDEO)
     for record in tight.records * 2:
-        assert (tight.video(record.name).frames == whole.video(record.name).frames).all()
-        assert tight.num_stored_bytes <= 2 * BYTES_A_VIDEO
-    assert whole.num_stored_bytes == 6 * BYTES_A_VIDEO
-    assert tight.num_stored_bytes == 2 * BYTES_A_VIDEO
+        assert (whole(tight, record.name).frames == whole(roomy, record.name).frames).all()
+        assert tight.num_stored_bytes <= 4 * BYTES_A_VIDEO
+    assert roomy.num_stored_bytes == 6 * BYTES_A_VIDEO
+    assert tight.num_stored_bytes == 4 * BYTES_A_VIDEO
 
 
-def test_the_least_recently_used_video_goes_first(native_folder: Path) -> None:
-    decoded = decode(open_dataset(native_folder), byte_budget=2 * BYTES_A_VIDEO, num_workers=1)
-    first, second, third = (record.name for record in decoded.records[:3])
-    kept = decoded.video(first)
-    decoded.video(second)
-    assert decoded.video(first) is kept
-    decoded.video(third)  # drops the second
-    assert decoded.video(first) is kept
+def test_the_least_recently_used_video_goes_first(tmp_path: Path) -> None:
+    videos = [add_video(tmp_path, name, (make_tube("jump", 0, 5),)) for name in "abcde"]
+    write_dataset(tmp_path, LABELS, videos)
+    decoded = decode(open_dataset(tmp_path), byte_budget=4 * BYTES_A_VIDEO, num_workers=1)
+    names = [record.name for record in decoded.records]
+    for index in (1, 0, 2, 3, 1, 4):  # the last one needs the room of number 0
+        whole(decoded, names[index])
+    for record in decoded.records:
+        record.path.unlink()
+    for index in (1, 2, 3, 4):
+        whole(decoded, names[index])
+    with pytest.raises(VideoError, match="does not exist"):
+        whole(decoded, names[0])
 
 
 def test_broken_videos_are_left_out_with_their_reasons(tmp_path: Path) -> None:
@@ -101,3 +110,25 @@ def test_the_same_video_twice_is_an_error(native_folder: Path) -> None:
 def test_a_mask_pixel_is_set_where_half_is_covered() -> None:
     masks = np.array([[[1, 1, 0, 0, 1, 0], [0, 0, 0, 0, 0, 0]]], np.bool_)  # (1, 2, 6)
     assert shrink_masks(masks, (1, 3)).tolist() == [[[1, 0, 0]]]
+
+
+def test_a_long_video_is_read_clip_by_clip_with_the_same_frames(native_folder: Path) -> None:
+    dataset = open_dataset(native_folder)
+    roomy, tight = decode(dataset), decode(dataset, byte_budget=BYTES_A_VIDEO)
+    wanted = np.array([3, 7, 11, 19, 19])
+    for record in tight.records:
+        found, expected = tight.clip(record.name, wanted), roomy.clip(record.name, wanted)
+        np.testing.assert_array_equal(found.frames, expected.frames)
+        np.testing.assert_array_equal(found.masks, expected.masks)
+    assert tight.num_stored_bytes == 0
+    assert tight.num_frames == roomy.num_frames
+
+
+def test_a_long_video_that_ends_early_is_left_out(tmp_path: Path) -> None:
+    videos = [add_video(tmp_path, name, (make_tube("jump", 0, 5),)) for name in "ab"]
+    write_dataset(tmp_path, LABELS, videos)
+    add_video(tmp_path, "a", num_frames=12)
+    decoded = decode(open_dataset(tmp_path), byte_budget=BYTES_A_VIDEO)
+    ((name, reason),) = decoded.skipped
+    assert name == "videos/a.mp4"
+    assert "has no frame 19" in reason

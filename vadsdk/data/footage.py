@@ -15,12 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vadsdk.data.decode_worker import DecodeRequest
 from vadsdk.data.records import VideoRecord
-from vadsdk.data.segments import read_segment
 from vadsdk.errors import DatasetError, VideoError
-from vadsdk.video import probe, read_frames
+from vadsdk.video import probe
 from vadsdk.video.folders import VIDEO_SUFFIXES
 
 UNLABELLED_SPLIT = "train"
@@ -78,16 +77,12 @@ def cut(record: VideoRecord, segments: SegmentSpec) -> list[VideoRecord]:
     ]
 
 
-def read_record(record: VideoRecord, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Decode the frames of a record, (F, h, w, 3) RGB.
-
-    Raises:
-        VideoError: the file is missing, empty or broken.
-    """
-    if not record.is_segment:
-        return read_frames(record.path, size=size)
-    start_seconds = record.first_frame / record.fps
-    return read_segment(record.path, start_seconds, record.num_frames, size)
+def record_request(record: VideoRecord, size: tuple[int, int]) -> DecodeRequest:
+    """Return what to ask a decoder for to get all frames of a record, (F, h, w, 3)."""
+    segment = None
+    if record.is_segment:
+        segment = (record.first_frame / record.fps, record.num_frames)
+    return DecodeRequest(path=str(record.path), size=size, segment=segment)
 
 
 def _video_files(folder: Path) -> list[Path]:

@@ -156,11 +156,10 @@ class ClipSampler:
         return np.minimum(start + self._offsets, self._decoded.num_frames[record.name] - 1)
 
     def _read(self, place: ClipPlace) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        video = self._decoded.video(place.record.name)
-        clip = video.frames[place.frame_indices]
-        if video.masks is None:
-            return clip, np.zeros(clip.shape[:3], np.uint8)
-        return clip, video.masks[place.frame_indices]
+        clip = self._decoded.clip(place.record.name, place.frame_indices)
+        if clip.masks is None:
+            return clip.frames, np.zeros(clip.frames.shape[:3], np.uint8)
+        return clip.frames, clip.masks
 
 
 @lru_cache(maxsize=1024)
