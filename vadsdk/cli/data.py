@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +43,38 @@ def toy(
     console.stdout.print(
         f"Look at them with: vadsdk data stats {out}", soft_wrap=True, markup=False
     )
+
+
+@data_app.command("import")
+def import_(
+    format: Annotated[str, typer.Argument(help="Layout of SRC, or auto.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="A folder, a zip or tar.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", help="New folder.", show_default=False)],
+    split_index: SplitIndex = None,
+) -> None:
+    """Bring a data set of another layout into the native format, completely or not at all."""
+    from vadsdk.data.archives import is_archive, unpacked
+    from vadsdk.data.dataset import open_dataset
+    from vadsdk.data.importing import import_dataset
+
+    layout = None if format == "auto" else format
+    unpacking = (
+        unpacked(source, out.absolute().parent) if is_archive(source) else nullcontext(source)
+    )
+    with unpacking as root, _progress("importing") as progress:
+        dataset = open_dataset(root, format=layout, split_index=split_index, progress=progress)
+        report = import_dataset(dataset, out, progress=progress)
+    for name, reason in report.skipped[:MAX_PROBLEMS_SHOWN]:
+        console.stdout.print(f"left out {name}: {reason}", soft_wrap=True, markup=False)
+    console.stdout.print(
+        f"{report.num_videos} videos with {report.num_tubes} actions are in {out}; "
+        f"{len(report.skipped)} left out",
+        soft_wrap=True,
+        markup=False,
+    )
+    console.stdout.print(f"Check them with: vadsdk data check {out}", soft_wrap=True, markup=False)
 
 
 @data_app.command()

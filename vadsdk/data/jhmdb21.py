@@ -41,6 +41,7 @@ class Jhmdb21Dataset:
     """
 
     format = "jhmdb21"
+    has_masks = True
 
     def __init__(
         self,

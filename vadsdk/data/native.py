@@ -37,6 +37,7 @@ class NativeDataset:
         self.name = root.resolve().name
         self.labels = tuple(document.labels)
         self.records = _records(document, root)
+        self.has_masks = any(video.masks for video in document.videos)
         self._mask_paths = {video.path: video.masks for video in document.videos}
         self._root = root
 

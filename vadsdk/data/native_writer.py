@@ -79,7 +79,12 @@ def write_masks(
     if len(sizes) > 1:
         raise ValueError(f"the masks of one video have one size, not {sorted(sizes)}")
     size = sizes.pop() if sizes else None
-    write_text(folder / masks_path, MaskFile(size=size, tracks=tracks).model_dump_json())
+    write_mask_file(folder / masks_path, MaskFile(size=size, tracks=tracks))
+
+
+def write_mask_file(path: Path, masks: MaskFile) -> None:
+    """Write the masks of one video, completely or not at all."""
+    write_text(path, masks.model_dump_json())
 
 
 def write_dataset(folder: Path, labels: Sequence[str], videos: Sequence[NativeVideo]) -> Path:

@@ -72,6 +72,11 @@ class ActionDataset(Protocol):
         """Every video, in a stable order."""
         ...
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether pixels are annotated; else `actor_masks` fills the boxes."""
+        ...
+
     def split(self, name: str) -> tuple[VideoRecord, ...]:
         """Return the records of one split; a DatasetError lists the splits if there are none."""
         ...

@@ -129,6 +129,7 @@ class _PartlyLabelled:
         self.name = dataset.name
         self.format = dataset.format
         self.labels = dataset.labels
+        self.has_masks = dataset.has_masks
         self.records = tuple(
             record
             if record.split != LEARNED_SPLIT or record.name in labelled

@@ -1,0 +1,184 @@
+"""Bring a data set of any layout into the native format, completely or not at all.
+
+    source                          out/
+      its own files  ------------>    videos/...      linked if the disk allows, else copied
+      its masks      ------------>    masks/...json
+      its annotation ------------>    dataset.json    written last
+
+All of it grows in a hidden folder beside `out` and gets its name at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vadsdk.data.native_schema import MaskFile, MaskTrack
+from vadsdk.data.native_writer import NativeVideo, write_dataset, write_mask_file
+from vadsdk.data.records import ActionDataset, VideoRecord
+from vadsdk.data.rle import encode_masks
+from vadsdk.errors import DatasetError, VideoError
+from vadsdk.structures import Tube
+from vadsdk.video import probe
+
+_UNSAFE = str.maketrans(dict.fromkeys('\\:*?"<>|\0\n\r\t', "_"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportReport:
+    """What came over."""
+
+    num_videos: int
+    """Videos in the new data set."""
+    num_tubes: int
+    """Annotated actions in it."""
+    skipped: tuple[tuple[str, str], ...]
+    """Name and reason of each video that was left out."""
+
+
+def import_dataset(
+    dataset: ActionDataset,
+    out: Path,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImportReport:
+    """Write a data set in the native format.
+
+    A video whose file is missing or cannot be opened is left out and listed.
+
+    Args:
+        dataset: what to bring over.
+        out: a folder that does not exist yet, or an empty one.
+        progress: called with the videos done and their number.
+
+    Raises:
+        DatasetError: `out` is taken, no video could be brought over, or the disk is full.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DatasetError(f"{out} exists already; give a new folder, or remove that one")
+    growing = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    try:
+        report = _write(dataset, growing, progress)
+        if out.exists():
+            out.rmdir()
+        growing.rename(out)
+    except OSError as error:
+        raise DatasetError(
+            f"cannot write {out}: {error.strerror or error}. Free some space or choose another "
+            "folder, then run again; nothing was imported"
+        ) from error
+    finally:
+        shutil.rmtree(growing, ignore_errors=True)
+    return report
+
+
+def _write(
+    dataset: ActionDataset, folder: Path, progress: Callable[[int, int], None] | None
+) -> ImportReport:
+    folder.mkdir(parents=True)
+    videos: list[NativeVideo] = []
+    skipped: list[tuple[str, str]] = []
+    taken: set[str] = set()
+    for done, record in enumerate(dataset.records, start=1):
+        try:
+            videos.append(_bring_over(dataset, record, folder, _name(record, taken)))
+        except (VideoError, DatasetError) as error:
+            skipped.append((record.name, str(error)))
+        if progress:
+            progress(done, len(dataset.records))
+    if not videos:
+        reason = f"; the first: {skipped[0][1]}" if skipped else ""
+        raise DatasetError(f"none of the videos of {dataset.name} could be imported{reason}")
+    write_dataset(folder, dataset.labels, videos)
+    num_tubes = sum(len(video.tubes) for video in videos)
+    return ImportReport(num_videos=len(videos), num_tubes=num_tubes, skipped=tuple(skipped))
+
+
+def _bring_over(
+    dataset: ActionDataset, record: VideoRecord, folder: Path, name: str
+) -> NativeVideo:
+    if not record.path.exists():
+        raise VideoError(f"{record.path} does not exist; put it there, or leave it out")
+    num_frames, fps = record.num_frames, record.fps
+    if not (num_frames and fps and record.width):
+        info = probe(record.path)
+        num_frames, fps = num_frames or info.num_frames or 0, fps or info.fps or 0.0
+    masks_path = None
+    if dataset.has_masks and record.labelled and record.tubes:
+        masks_path = f"masks/{name}.json"
+        _write_union(dataset, record, folder / masks_path)
+    suffix = "" if record.path.is_dir() else record.path.suffix.lower()
+    target = folder / "videos" / f"{name}{suffix}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _link_or_copy(record.path, target)
+    return NativeVideo(
+        path=f"videos/{name}{suffix}",
+        split=record.split,
+        num_frames=num_frames,
+        fps=fps,
+        width=record.width,
+        height=record.height,
+        tubes=tuple(_inside(tube, record) for tube in record.tubes),
+        masks_path=masks_path,
+        labelled=record.labelled,
+    )
+
+
+def _write_union(dataset: ActionDataset, record: VideoRecord, path: Path) -> None:
+    annotated = sorted({int(frame) for tube in record.tubes for frame in tube.frame_indices})
+    masks = dataset.actor_masks(record, annotated)  # (T, H, W)
+    frames = list(zip(annotated, encode_masks(masks), strict=True))
+    size = (record.height, record.width)
+    write_mask_file(path, MaskFile(size=size, tracks=[MaskTrack(tube_id=None, frames=frames)]))
+
+
+def _inside(tube: Tube, record: VideoRecord) -> Tube:
+    """Clip the boxes to the frame; readers allow the pixel by which tools disagree."""
+    limits = np.array([record.width, record.height] * 2, np.float32)
+    boxes = np.clip(tube.boxes_xyxy, 0, limits)
+    visible = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    if not visible.all():
+        frame = int(tube.frame_indices[~visible][0])
+        raise DatasetError(f"{record.name}: tube {tube.id} lies outside of frame {frame}")
+    return Tube(
+        id=tube.id,
+        label=tube.label,
+        score=tube.score,
+        frame_indices=tube.frame_indices,
+        boxes_xyxy=boxes,
+        start_seconds=tube.start_seconds,
+        end_seconds=tube.end_seconds,
+    )
+
+
+def _name(record: VideoRecord, taken: set[str]) -> str:
+    """Return a relative name for the record's files that no other record has, without suffix."""
+    parts = [part for part in record.name.translate(_UNSAFE).split("/") if part.strip(". ")]
+    stem = "/".join(parts) or "video"
+    if not record.path.is_dir():
+        stem = stem.removesuffix(record.path.suffix)
+    stem = stem.removeprefix("videos/")
+    name, number = stem, 2
+    while name.casefold() in taken:
+        name, number = f"{stem}-{number}", number + 1
+    taken.add(name.casefold())
+    return name
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """Bring a file or a folder of images over; a link costs no space, and outlives its source."""
+    if source.is_dir():
+        target.mkdir(parents=True)
+        for image in sorted(source.iterdir()):
+            if image.is_file():
+                _link_or_copy(image, target / image.name)
+        return
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(source, target)
