@@ -238,6 +238,19 @@ def test_a_batch_without_labels_gives_connected_zeros(name: str) -> None:
     sum(losses.values(), torch.zeros(())).backward()
 
 
+def test_supervised_with_two_views_is_e2e_without_its_consistency() -> None:
+    off = {"classification_consistency": False, "localisation": "none"}
+    views = {"original_view": "weak", "augmented_view": "strong"}
+    settings = {**off, **views, "supervise_both_views": True, "seed": 4}
+    batch = colour_batch(num_unlabelled=0)
+    alike = build_method("e2e", ColourNetwork(), settings).losses(batch, MIDWAY)
+    settings = {"view": "weak", "second_view": "strong", "seed": 4}
+    found = build_method("supervised", ColourNetwork(), settings).losses(batch, MIDWAY)
+    assert found.keys() == alike.keys()
+    for name, loss in found.items():
+        assert loss.item() == pytest.approx(alike[name].item(), rel=1e-5)
+
+
 def test_supervising_both_views_averages_their_losses() -> None:
     batch = colour_batch()
     both, first = (

@@ -1,4 +1,4 @@
-"""The supervised baseline: the labelled rows of a batch, seen in a weak view."""
+"""The supervised baseline: the labelled rows of a batch, in one view or two."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class SupervisedSettings(BaseModel):
 
     view: ViewStrength = "weak"
     """How the clips are augmented."""
+    second_view: ViewStrength | None = None
+    """Learn from a second view of the same clips too, as `e2e` does with `supervise_both_views`."""
     terms: TermSettings = TermSettings()
     """Weights and forms of the losses."""
     seed: int = 0
@@ -42,7 +44,16 @@ class Supervised:
     def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
         """Return `cls`, `loc_bce`, `loc_dice`, weighted; see `Method.losses`."""
         seen = _labelled_part(batch)
-        view = self._views.make(seen.clips, self.settings.view)
+        losses = self._losses_of_view(seen, self.settings.view, progress)
+        if self.settings.second_view is None:
+            return losses
+        others = self._losses_of_view(seen, self.settings.second_view, progress)
+        return {name: 0.5 * (loss + others[name]) for name, loss in losses.items()}
+
+    def _losses_of_view(
+        self, seen: ClipBatch, strength: ViewStrength, progress: float
+    ) -> dict[str, Tensor]:
+        view = self._views.make(seen.clips, strength)
         condition = class_condition(
             seen,
             num_classes_of(self._network),

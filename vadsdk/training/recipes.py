@@ -60,9 +60,9 @@ def jhmdb21_supervised() -> RunConfig:
     """Return the baseline of `benchmarks/jhmdb.py`: split 1, 30 % labels, from scratch."""
     return RunConfig(
         method="supervised",
-        method_settings=dict(_SUPERVISED),
+        method_settings={"view": "weak", "second_view": "strong", "terms": _MANY_CLASSES_TERMS},
         data=DataSettings(format="jhmdb21", labelled_fraction=0.3),
-        train=TrainSettings(max_steps=1000, batch_labelled=16, batch_unlabelled=0),
+        train=TrainSettings(max_steps=3200, batch_labelled=8, batch_unlabelled=0),
     )
 
 
