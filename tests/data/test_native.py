@@ -88,6 +88,10 @@ MALFORMED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
         "give four numbers in pixels or remove the frame",
     ),
     (lambda d: set_box(d, [4, float("inf"), 0, 5, 5]), r"boxes\[1\].*is not finite"),
+    (
+        lambda d: d["videos"][0].update(annotated_frames=[3, 4, 6]),
+        r"tubes\[0\]\.boxes\[2\]: frame 5 is not among the video's `annotated_frames`; add it",
+    ),
     (lambda d: set_box(d, [4, 0, 0, 1e300, 5]), r"boxes\[1\].*is not finite"),
     (
         lambda d: set_box(d, [4, 60, 0, 90, 5]),

@@ -160,3 +160,24 @@ def test_the_class_of_a_clip_covers_most_of_its_frames() -> None:
     assert clip_class(tubes, tied, LABELS) == 0
     assert clip_class(tubes, tied, LABELS, preferred="wave") == 1
     assert clip_class(tubes, frames[:6], LABELS, preferred="wave") == 0
+
+
+def test_of_sparse_annotation_every_labelled_clip_shows_a_known_frame(native_folder: Path) -> None:
+    dataset = open_dataset(native_folder)
+    names = {record.name for record in dataset.split("train")}
+    sparse = apply_split(dataset, names, {name: [0, 7, 10] for name in names})
+    decoded = DecodedVideos(sparse, sparse.split("train"), store_size=SIZE)
+    settings = SPEC | {"num_labelled": 4, "num_unlabelled": 0}
+    sampler = ClipSampler(decoded, LABELS, **settings)
+    for step in range(20):
+        batch = sampler.batch(step)
+        shown = frame_numbers(batch.clips)
+        assert batch.annotated is not None
+        assert batch.annotated.numpy().tolist() == np.isin(shown, [0, 7, 10]).tolist()
+        assert batch.annotated.any(dim=1).all()
+        acting = np.isin(shown, [7, 10]).any(axis=1)
+        assert ((batch.class_indices.numpy() >= 0) == acting).all()
+
+
+def test_of_whole_annotation_nothing_needs_to_be_said(decoded: DecodedVideos) -> None:
+    assert ClipSampler(decoded, LABELS, **SPEC).batch(0).annotated is None

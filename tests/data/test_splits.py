@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from vadsdk.data.records import VideoRecord
 from vadsdk.data.splits import (
     LabelledSplit,
     apply_split,
+    choose_key_frames,
     choose_labelled,
     main_label,
     read_split,
@@ -166,3 +168,41 @@ def test_a_malformed_split_file_is_refused_with_its_field(tmp_path: Path) -> Non
         read_split(path)
     with pytest.raises(DatasetError, match=r"nowhere\.json does not exist"):
         read_split(tmp_path / "nowhere.json")
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "expected"),
+    [(1, [10]), (2, [7, 13]), (3, [6, 10, 14]), (50, list(range(4, 16)))],
+)
+def test_key_frames_are_spread_over_the_action(num_frames: int, expected: list[int]) -> None:
+    record = replace(make_record("a"), tubes=(make_tube("jump", 4, 16),))
+    assert choose_key_frames(record, num_frames) == expected
+
+
+def test_key_frames_of_a_video_without_action_are_spread_over_it() -> None:
+    assert choose_key_frames(make_record("a"), 2) == [5, 15]
+    with pytest.raises(ConfigError, match="needs 1 key frame or more, not 0"):
+        choose_key_frames(make_record("a"), 0)
+
+
+def test_other_frames_than_key_frames_are_forgotten(native_folder: Path) -> None:
+    dataset = open_dataset(native_folder)
+    sparse = apply_split(dataset, {"videos/jump0.mp4"}, {"videos/jump0.mp4": [2, 5, 9]})
+    by_name = {record.name: record for record in sparse.records}
+    known = by_name["videos/jump0.mp4"]
+    assert known.annotated_frames == (2, 5, 9)
+    assert known.tubes[0].frame_indices.tolist() == [5, 9]
+    assert by_name["videos/jump1.mp4"].annotated_frames is None
+    assert not by_name["videos/jump1.mp4"].labelled
+    test = next(record for record in sparse.records if record.split == "test")
+    assert len(test.tubes[0]) == 12
+    with pytest.raises(DatasetError, match="no key frames for 1 of its videos"):
+        apply_split(dataset, {"videos/jump0.mp4"}, {})
+
+
+def test_a_split_with_key_frames_is_read_as_it_was_written(tmp_path: Path) -> None:
+    split = LabelledSplit(fraction=0.5, seed=1, labelled=["a"], key_frames={"a": [3, 8]})
+    path = tmp_path / split_file_name(0.5, 1, 2)
+    write_split(path, split)
+    assert path.name == "labelled_50_seed1_2frames.json"
+    assert read_split(path) == split

@@ -228,6 +228,27 @@ def test_a_share_of_the_labelled_clips_learns_masks_under_the_networks_own_class
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_masks_of_frames_that_nobody_annotated_never_matter(name: str) -> None:
+    batch = colour_batch()
+    annotated = torch.zeros(batch.clips.shape[:2], dtype=torch.bool)
+    annotated[:3, 2] = True
+    other_masks = batch.masks.clone()
+    other_masks[:, [0, 1, 3]] = 1 - other_masks[:, [0, 1, 3]]
+    losses = [
+        build_method(name, ColourNetwork()).losses(
+            replace(batch, masks=masks, annotated=known), MIDWAY
+        )
+        for masks, known in (
+            (batch.masks, annotated),
+            (other_masks, annotated),
+            (other_masks, None),
+        )
+    ]
+    assert_same(losses[0], losses[1])
+    assert not torch.equal(losses[1]["loc_bce"], losses[2]["loc_bce"])
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_a_batch_without_labels_gives_connected_zeros(name: str) -> None:
     network = ColourNetwork()
     batch = colour_batch(num_labelled=0)

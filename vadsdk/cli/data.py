@@ -122,6 +122,10 @@ def split(
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write; beside the data if not given.")
     ] = None,
+    key_frames: Annotated[
+        int | None,
+        typer.Option("--key-frames", min=1, help="Use only so many frames of each action."),
+    ] = None,
     format: Format = None,
     split_index: SplitIndex = None,
 ) -> None:
@@ -130,6 +134,7 @@ def split(
     from vadsdk.data.splits import (
         LEARNED_SPLIT,
         LabelledSplit,
+        choose_key_frames,
         choose_labelled,
         split_file_name,
         write_split,
@@ -139,8 +144,14 @@ def split(
         dataset = open_dataset(root, format=format, split_index=split_index, progress=progress)
     records = dataset.split(LEARNED_SPLIT)
     chosen = choose_labelled(records, labelled, seed)
-    path = out or root / split_file_name(labelled, seed)
-    write_split(path, LabelledSplit(fraction=labelled, seed=seed, labelled=sorted(chosen)))
+    frames = None
+    if key_frames is not None:
+        picked = [record for record in records if record.name in chosen]
+        frames = {record.name: choose_key_frames(record, key_frames) for record in picked}
+    path = out or root / split_file_name(labelled, seed, key_frames)
+    names = sorted(chosen)
+    split = LabelledSplit(fraction=labelled, seed=seed, labelled=names, key_frames=frames)
+    write_split(path, split)
     console.stdout.print(
         f"{len(chosen)} of {len(records)} training videos are labelled; written to {path}",
         soft_wrap=True,

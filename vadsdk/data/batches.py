@@ -26,6 +26,9 @@ class ClipBatch:
     """(B,) int64; `NO_CLASS` in unlabelled rows and where no actor is annotated."""
     labelled: Tensor
     """(B,) bool."""
+    annotated: Tensor | None = None
+    """(B, T) bool: frames whose masks are known, where annotation is sparse. None: those of all
+    labelled rows."""
 
     def __post_init__(self) -> None:
         count = len(self.clips)
@@ -42,6 +45,12 @@ class ClipBatch:
             raise ValueError(f"class_indices are ({count},) int64, not {self.class_indices.shape}")
         if self.labelled.shape != (count,) or self.labelled.dtype != torch.bool:
             raise ValueError(f"labelled is ({count},) bool, not {self.labelled.shape}")
+        if self.annotated is not None and (
+            self.annotated.shape != self.clips.shape[:2] or self.annotated.dtype != torch.bool
+        ):
+            raise ValueError(
+                f"annotated is {tuple(self.clips.shape[:2])} bool, not {self.annotated.shape}"
+            )
 
     def __len__(self) -> int:
         """Return B."""
@@ -59,4 +68,17 @@ class ClipBatch:
             masks=self.masks.to(device, non_blocking=True),
             class_indices=self.class_indices.to(device, non_blocking=True),
             labelled=self.labelled.to(device, non_blocking=True),
+            annotated=(
+                None if self.annotated is None else self.annotated.to(device, non_blocking=True)
+            ),
+        )
+
+    def rows(self, indices: Tensor) -> ClipBatch:
+        """Return some rows."""
+        return ClipBatch(
+            clips=self.clips[indices],
+            masks=self.masks[indices],
+            class_indices=self.class_indices[indices],
+            labelled=self.labelled[indices],
+            annotated=None if self.annotated is None else self.annotated[indices],
         )

@@ -126,6 +126,7 @@ def _bring_over(
         tubes=tuple(_inside(tube, record) for tube in record.tubes),
         masks_path=masks_path,
         labelled=record.labelled,
+        annotated_frames=record.annotated_frames,
     )
 
 

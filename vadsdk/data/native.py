@@ -97,9 +97,14 @@ def bare_records(document: DatasetFile, root: Path) -> tuple[VideoRecord, ...]:
             height=video.height,
             fps=video.fps,
             labelled=video.labelled,
+            annotated_frames=_annotated_frames(video),
         )
         for video in document.videos
     )
+
+
+def _annotated_frames(video: VideoEntry) -> tuple[int, ...] | None:
+    return None if video.annotated_frames is None else tuple(sorted(set(video.annotated_frames)))
 
 
 def _records(document: DatasetFile, root: Path) -> tuple[VideoRecord, ...]:

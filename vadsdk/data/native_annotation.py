@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from vadsdk.data.native_schema import DATASET_FILE, DatasetFile, VideoEntry
@@ -105,7 +106,21 @@ def _tubes_problems(
         frames = np.array([box[0] for box in tube.boxes], np.int64)
         boxes = np.array([box[1:] for box in tube.boxes], np.float64)
         problems += tube_problems(file, place, frames, boxes, extent)
+        problems += _sparse_problems(file, place, video, frames)
     return problems
+
+
+def _sparse_problems(
+    file: str, place: str, video: VideoEntry, frames: NDArray[np.int64]
+) -> list[Problem]:
+    if video.annotated_frames is None or np.isin(frames, video.annotated_frames).all():
+        return []
+    index = int((~np.isin(frames, video.annotated_frames)).argmax())
+    message = (
+        f"frame {frames[index]} is not among the video's `annotated_frames`; add it there or "
+        "remove the box"
+    )
+    return [Problem(file, f"{place}.boxes[{index}]", message)]
 
 
 def _shown(value: object) -> str:

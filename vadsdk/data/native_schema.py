@@ -46,6 +46,8 @@ class VideoEntry(BaseModel):
     height: Count
     labelled: bool = True
     """False: nobody annotated the video, so empty `tubes` do not mean that nothing happens."""
+    annotated_frames: list[Frame] | None = None
+    """The frames that were looked at, where annotation is sparse; boxes lie in these alone."""
     masks: str | None = None
     """Relative path of the video's MaskFile; without one the masks are the filled boxes."""
     tubes: list[TubeEntry] = []

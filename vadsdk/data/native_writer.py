@@ -52,6 +52,8 @@ class NativeVideo:
     """The file that `write_masks` made, relative to the folder; None where there are boxes only."""
     labelled: bool = True
     """False for a video that nobody annotated."""
+    annotated_frames: tuple[int, ...] | None = None
+    """The frames that were looked at, where annotation is sparse."""
 
 
 def write_masks(
@@ -116,6 +118,7 @@ def _video_entry(video: NativeVideo) -> VideoEntry:
         height=video.height,
         labelled=video.labelled,
         masks=video.masks_path,
+        annotated_frames=(None if video.annotated_frames is None else list(video.annotated_frames)),
         tubes=[
             TubeEntry(id=tube.id, label=tube.label, boxes=_frame_boxes(tube))
             for tube in video.tubes

@@ -39,6 +39,9 @@ class VideoRecord:
     """The actors doing an action, in pixels of the source frame; empty if not `labelled`."""
     labelled: bool = True
     """False: nothing is known of the video."""
+    annotated_frames: tuple[int, ...] | None = None
+    """Frames that were looked at, increasing, where annotation is sparse: of all others nothing is
+    known. None: all frames."""
     first_frame: int = 0
     """Frame of the file at which the record begins."""
     is_segment: bool = False
@@ -47,6 +50,10 @@ class VideoRecord:
     def __post_init__(self) -> None:
         if self.tubes and not self.labelled:
             raise ValueError(f"{self.name} is not labelled, so it cannot have tubes")
+        if self.annotated_frames is not None:
+            known = set(self.annotated_frames)
+            if any(not known.issuperset(tube.frame_indices.tolist()) for tube in self.tubes):
+                raise ValueError(f"{self.name} has boxes in frames that are not annotated")
 
 
 class ActionDataset(Protocol):

@@ -35,7 +35,14 @@ class ClipPlace:
     frame_indices: NDArray[np.int64]
     """(T,) frames of the record."""
     class_index: int
-    """Label of the action that covers most of the clip, or `NO_CLASS`."""
+    """Label of the action that covers most of the clip's annotated frames, or `NO_CLASS`."""
+
+    @property
+    def annotated(self) -> NDArray[np.bool_]:
+        """(T,) frames whose annotation is known."""
+        if not self.record.labelled or self.record.annotated_frames is None:
+            return np.full(len(self.frame_indices), self.record.labelled)
+        return np.isin(self.frame_indices, self.record.annotated_frames)
 
 
 class ClipSampler:
@@ -53,7 +60,8 @@ class ClipSampler:
         num_labelled: labelled clips a batch.
         num_unlabelled: unlabelled clips a batch.
         seed: 0 or more; another one gives another stream.
-        action_share: share of the labelled clips placed on an action; the rest lie anywhere.
+        action_share: share of the labelled clips placed on an action; the rest lie anywhere. Where
+            annotation is sparse, every labelled clip shows an annotated frame.
 
     Raises:
         DatasetError: clips are asked for of which there are no videos.
@@ -105,11 +113,14 @@ class ClipSampler:
         first = step * self._num_unlabelled
         places += [self.unlabelled_place(first + row) for row in range(self._num_unlabelled)]
         clips, masks = zip(*map(self._read, places), strict=True)
+        is_sparse = any(place.record.annotated_frames is not None for place in places)
+        annotated = np.stack([place.annotated for place in places]) if is_sparse else None
         return ClipBatch(
             clips=torch.from_numpy(np.stack(clips)),
             masks=torch.from_numpy(np.stack(masks)),
             class_indices=torch.tensor([place.class_index for place in places]),
             labelled=torch.tensor([place.record.labelled for place in places]),
+            annotated=None if annotated is None else torch.from_numpy(annotated),
         )
 
     def labelled_place(self, draw: int) -> ClipPlace:
@@ -126,6 +137,8 @@ class ClipSampler:
         if tubes and rng.random() < self._action_share:
             tube = tubes[rng.integers(len(tubes))]
             start = self._start_on(int(rng.choice(tube.frame_indices)), record, rng)
+        elif record.annotated_frames:
+            start = self._start_on(int(rng.choice(record.annotated_frames)), record, rng)
         else:
             start = self._start_anywhere(record, rng)
         frame_indices = self._frame_indices(start, record)
@@ -149,8 +162,12 @@ class ClipSampler:
 
     def _start_on(self, frame: int, record: VideoRecord, rng: np.random.Generator) -> int:
         """Start such that any frame of the clip may be `frame`, as the video's ends allow."""
-        start = frame - int(rng.choice(self._offsets))
-        return min(max(start, 0), self._last_start(record))
+        last = self._last_start(record)
+        if record.annotated_frames is None:
+            return min(max(frame - int(rng.choice(self._offsets)), 0), last)
+        starts = frame - self._offsets  # the stride must hit just this frame
+        starts = starts[(starts >= 0) & (starts <= last)]
+        return int(rng.choice(starts)) if len(starts) else min(frame, last)
 
     def _frame_indices(self, start: int, record: VideoRecord) -> NDArray[np.int64]:
         return np.minimum(start + self._offsets, self._decoded.num_frames[record.name] - 1)

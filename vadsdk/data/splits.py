@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +35,8 @@ class LabelledSplit(BaseModel):
     fraction: Annotated[float, Field(gt=0, le=1)]
     seed: int
     labelled: Annotated[list[str], Field(min_length=1)]
+    key_frames: dict[str, list[Annotated[int, Field(ge=0)]]] | None = None
+    """For each labelled video the frames whose annotation may be used; null: all."""
 
 
 def choose_labelled(records: Sequence[VideoRecord], fraction: float, seed: int) -> frozenset[str]:
@@ -74,6 +76,32 @@ def choose_labelled(records: Sequence[VideoRecord], fraction: float, seed: int) 
     return chosen.union(*(names[: round(fraction * len(names))] for names in members.values()))
 
 
+def choose_key_frames(record: VideoRecord, num_frames: int) -> list[int]:
+    """Return frames spread evenly over each action: what sparse annotation would have looked at.
+
+    Args:
+        record: labelled.
+        num_frames: frames an action; a shorter one gives all that it has. A video without actions
+            gives as many, spread over it.
+
+    Raises:
+        ConfigError: `num_frames` is below 1.
+    """
+    if num_frames < 1:
+        raise ConfigError(f"an action needs 1 key frame or more, not {num_frames}")
+    whole = (
+        np.arange(record.num_frames)
+        if record.annotated_frames is None
+        else np.array(record.annotated_frames)
+    )
+    chosen: set[int] = set()
+    for frames in [tube.frame_indices for tube in record.tubes] or [whole]:
+        count = min(num_frames, len(frames))
+        middles = (np.arange(count) + 0.5) * len(frames) / count
+        chosen.update(frames[middles.astype(int)].tolist())
+    return sorted(chosen)
+
+
 def main_label(record: VideoRecord) -> str | None:
     """Return the label whose tubes fill most frames of the video (ties: by name), or None."""
     frames = Counter[str]()
@@ -82,11 +110,21 @@ def main_label(record: VideoRecord) -> str | None:
     return min(frames, key=lambda label: (-frames[label], label)) if frames else None
 
 
-def apply_split(dataset: ActionDataset, labelled: Set[str]) -> ActionDataset:
+def apply_split(
+    dataset: ActionDataset,
+    labelled: Set[str],
+    key_frames: Mapping[str, Sequence[int]] | None = None,
+) -> ActionDataset:
     """Return the data set with only `labelled` annotated among its training videos.
 
+    Args:
+        dataset: all that is known.
+        labelled: names of the videos whose annotation may be used.
+        key_frames: for each of them the frames of which that holds; None for all frames.
+
     Raises:
-        DatasetError: a name is not among the labelled training videos of the data set.
+        DatasetError: a name is not among the labelled training videos of the data set, or a
+            labelled video has no key frames.
     """
     known = {r.name for r in records_of_split(dataset, LEARNED_SPLIT) if r.labelled}
     strange = sorted(labelled - known)
@@ -96,13 +134,19 @@ def apply_split(dataset: ActionDataset, labelled: Set[str]) -> ActionDataset:
             f"training videos of {dataset.name}, such as {strange[0]!r}; was the split made for "
             "another data set? Make one with: vadsdk data split"
         )
-    return _PartlyLabelled(dataset, labelled)
+    unframed = sorted(labelled - set(key_frames)) if key_frames is not None else []
+    if unframed:
+        raise DatasetError(
+            f"the split has no key frames for {len(unframed)} of its videos, such as "
+            f"{unframed[0]!r}; make it again with: vadsdk data split --key-frames N"
+        )
+    return _PartlyLabelled(dataset, labelled, key_frames)
 
 
 def write_split(path: Path, split: LabelledSplit) -> None:
     """Write a choice of labelled videos, completely or not at all."""
     ordered = split.model_copy(update={"labelled": sorted(split.labelled)})
-    write_text(path, ordered.model_dump_json(indent=1) + "\n")
+    write_text(path, ordered.model_dump_json(indent=1, exclude_none=True) + "\n")
 
 
 def read_split(path: Path) -> LabelledSplit:
@@ -117,25 +161,26 @@ def read_split(path: Path) -> LabelledSplit:
     return split
 
 
-def split_file_name(fraction: float, seed: int) -> str:
+def split_file_name(fraction: float, seed: int, key_frames: int | None = None) -> str:
     """Return the name under which a choice is kept beside its data set."""
-    return f"labelled_{fraction * 100:g}_seed{seed}.json"
+    frames = "" if key_frames is None else f"_{key_frames}frames"
+    return f"labelled_{fraction * 100:g}_seed{seed}{frames}.json"
 
 
 class _PartlyLabelled:
     """A data set that has forgotten a part of its annotation, so that nothing can leak from it."""
 
-    def __init__(self, dataset: ActionDataset, labelled: Set[str]) -> None:
+    def __init__(
+        self,
+        dataset: ActionDataset,
+        labelled: Set[str],
+        key_frames: Mapping[str, Sequence[int]] | None,
+    ) -> None:
         self.name = dataset.name
         self.format = dataset.format
         self.labels = dataset.labels
         self.has_masks = dataset.has_masks
-        self.records = tuple(
-            record
-            if record.split != LEARNED_SPLIT or record.name in labelled
-            else replace(record, tubes=(), labelled=False)
-            for record in dataset.records
-        )
+        self.records = tuple(_as_known(record, labelled, key_frames) for record in dataset.records)
         self._whole = dataset
         self._hidden = frozenset(record.name for record in self.records if not record.labelled)
 
@@ -148,6 +193,27 @@ class _PartlyLabelled:
         if record.name in self._hidden:
             raise ValueError(f"{record.name} is not labelled: it has no masks to learn from")
         return self._whole.actor_masks(record, frame_indices)
+
+
+def _as_known(
+    record: VideoRecord, labelled: Set[str], key_frames: Mapping[str, Sequence[int]] | None
+) -> VideoRecord:
+    if record.split != LEARNED_SPLIT:
+        return record
+    if record.name not in labelled:
+        return replace(record, tubes=(), labelled=False, annotated_frames=None)
+    return record if key_frames is None else _at_key_frames(record, key_frames[record.name])
+
+
+def _at_key_frames(record: VideoRecord, key_frames: Sequence[int]) -> VideoRecord:
+    kept = []
+    for tube in record.tubes:
+        chosen = np.isin(tube.frame_indices, key_frames)
+        if chosen.any():
+            frames, boxes = tube.frame_indices[chosen], tube.boxes_xyxy[chosen]
+            kept.append(replace(tube, frame_indices=frames, boxes_xyxy=boxes))
+    frames = sorted(set(key_frames) & set(record.annotated_frames or key_frames))
+    return replace(record, tubes=tuple(kept), annotated_frames=tuple(frames))
 
 
 def _one_of_each_class(queue: Sequence[VideoRecord]) -> frozenset[str]:

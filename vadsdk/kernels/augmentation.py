@@ -138,6 +138,11 @@ def apply_view_to_masks(masks: Tensor, parameters: ViewParameters, size: tuple[i
     return (warp(planes, parameters.matrices(), size) >= 0.5).float()
 
 
+def apply_view_to_frames(values: Tensor, parameters: ViewParameters) -> Tensor:
+    """Return (B, T) values, one a frame, in the order in which the view shows the frames."""
+    return _reverse_time(values, parameters.time_reversed, dim=1)
+
+
 def undo_view(
     maps: Tensor, parameters: ViewParameters, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:

@@ -80,9 +80,4 @@ def _labelled_part(batch: ClipBatch) -> ClipBatch:
     rows = batch.labelled.nonzero()[:, 0]
     if len(rows) in (0, len(batch)):
         return batch
-    return ClipBatch(
-        clips=batch.clips[rows],
-        masks=batch.masks[rows],
-        class_indices=batch.class_indices[rows],
-        labelled=batch.labelled[rows],
-    )
+    return batch.rows(rows)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from vadsdk.data.batches import ClipBatch
-from vadsdk.kernels.augmentation import apply_view_to_masks
+from vadsdk.kernels.augmentation import apply_view_to_frames, apply_view_to_masks
 from vadsdk.losses import (
     bce_loss,
     cross_entropy_loss,
@@ -59,7 +59,8 @@ def supervised_losses(
     """Return the weighted losses `cls`, `loc_bce` and `loc_dice` of the labelled rows.
 
     Unlabelled rows are left out before anything is computed. A labelled clip without action (class
-    -1) counts for the masks, which should be empty, and not for the class.
+    -1) counts for the masks, which should be empty, and not for the class. Where annotation is
+    sparse, only the masks of annotated frames count.
 
     Args:
         outputs: the network's answer to `view`.
@@ -73,6 +74,9 @@ def supervised_losses(
     size = (logits.shape[-2], logits.shape[-1])
     masks = apply_view_to_masks(batch.masks[rows], view.parameters.rows(rows), size)
     masks = masks.to(logits.dtype)
+    if batch.annotated is not None:
+        known = apply_view_to_frames(batch.annotated[rows], view.parameters.rows(rows))
+        logits, masks = logits[known][:, None], masks[known][:, None]  # (known frames, 1, h, w)
     scores = single_precision(outputs.class_scores[rows])
     classification = _classification_loss(scores, batch.class_indices[rows], progress, settings)
     return {

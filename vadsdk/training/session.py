@@ -228,8 +228,8 @@ def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:
         progress=watcher.stage("reading annotations", 0),
     )
     if settings.labelled_list is not None:
-        labelled = frozenset(read_split(Path(settings.labelled_list)).labelled)
-        return apply_split(dataset, labelled)
+        split = read_split(Path(settings.labelled_list))
+        return apply_split(dataset, frozenset(split.labelled), split.key_frames)
     if settings.labelled_fraction < 1:
         learned = dataset.split(LEARNED_SPLIT)
         chosen = choose_labelled(learned, settings.labelled_fraction, settings.labelled_seed)
