@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadsdk.evaluation.average_precision import ClassScores
+from vadsdk.evaluation.conventions import Convention, FrameRules, frame_rules
 from vadsdk.evaluation.ground_truth import check_videos, label_indices
 from vadsdk.evaluation.matching import NOBODY, Answers, join_answers, score_classes
 from vadsdk.evaluation.overlaps import box_iou
@@ -79,6 +80,32 @@ def frame_map(
         DatasetError: predictions for a video that `ground_truth` does not list.
         ValueError: scores for another number of classes.
     """
+    return frame_average_precisions(ground_truth, predictions, labels, (iou_threshold,))[0]
+
+
+def frame_average_precisions(
+    ground_truth: Mapping[str, Sequence[Tube]],
+    predictions: Mapping[str, FrameBoxes],
+    labels: Sequence[str],
+    iou_thresholds: Sequence[float],
+    *,
+    convention: str | Convention = "vadsdk",
+) -> list[ClassScores]:
+    """Return the frame AP of every class under one convention, at each of several thresholds.
+
+    Args:
+        ground_truth: as in `frame_map`; so are the next two.
+        predictions: scored boxes.
+        labels: names of the K classes.
+        iou_thresholds: each in (0, 1].
+        convention: a name in `CONVENTIONS`, or one of your own; ours gives `frame_map`.
+
+    Raises:
+        ConfigError: an unknown convention, one without frame AP, or what `frame_map` raises.
+        DatasetError: as `frame_map`.
+        ValueError: as `frame_map`.
+    """
+    rules = frame_rules(convention)
     check_videos(ground_truth, predictions)
     indices = label_indices(ground_truth, labels)
     num_ground_truth = np.zeros(len(labels), np.int64)
@@ -92,30 +119,36 @@ def frame_map(
                 f"{name}: {len(labels)} labels need as many scores a box, "
                 f"not {boxes.class_scores.shape[1]}"
             )
-        parts.append(_answers_of_video(boxes, ground_truth[name], indices))
+        parts.append(_answers_of_video(boxes, ground_truth[name], indices, rules))
     answers = join_answers(parts, len(labels))
-    return score_classes(answers, num_ground_truth, tuple(labels), iou_threshold)
+    return [
+        score_classes(answers, num_ground_truth, tuple(labels), threshold, rules)
+        for threshold in iou_thresholds
+    ]
 
 
 def _answers_of_video(
-    boxes: FrameBoxes, tubes: Sequence[Tube], indices: Mapping[str, int]
+    boxes: FrameBoxes, tubes: Sequence[Tube], indices: Mapping[str, int], rules: FrameRules
 ) -> Answers:
     """Return the boxes of one video against the actors of their frames; a place is a frame."""
-    frames, actor_boxes, actor_classes = _actors_by_frame(tubes, indices)
+    frames, actor_boxes, actor_classes = _actors_by_frame(tubes, indices, rules)
     rows = np.searchsorted(frames, boxes.frame_indices)
     is_annotated = np.append(frames, -1)[rows] == boxes.frame_indices
     rows = np.where(is_annotated, rows, len(frames))
     _, places = np.unique(boxes.frame_indices, return_inverse=True)
+    compared = boxes.boxes_xyxy + np.array(rules.predicted_offset)
     return Answers(
         places=places,
         class_scores=boxes.class_scores.astype(np.float64),
-        overlaps=box_iou(boxes.boxes_xyxy[:, None], actor_boxes[rows]),  # (N, 1, 4), (N, M, 4)
+        overlaps=box_iou(  # (N, 1, 4), (N, M, 4)
+            compared[:, None], actor_boxes[rows], inclusive=rules.inclusive_pixels
+        ),
         labels=actor_classes[rows],
     )
 
 
 def _actors_by_frame(
-    tubes: Sequence[Tube], indices: Mapping[str, int]
+    tubes: Sequence[Tube], indices: Mapping[str, int], rules: FrameRules
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
     """Return annotated frames (F,), and boxes (F + 1, M, 4) and classes (F + 1, M) of their actors.
 
@@ -129,7 +162,9 @@ def _actors_by_frame(
     classes = np.concatenate(
         [nothing, *(np.full(len(tube), indices[tube.label]) for tube in tubes)]
     )
-    order = np.lexsort((*boxes.T, rows))  # a frame's columns depend on its boxes alone
+    order = np.argsort(rows, kind="stable")
+    if rules.equal_scores == "together":
+        order = np.lexsort((*boxes.T, rows))  # a frame's columns depend on its boxes alone
     rows, boxes, classes = rows[order], boxes[order], classes[order]
     columns = np.arange(len(rows)) - np.searchsorted(rows, rows)
     shape = (len(frames) + 1, int(columns.max(initial=-1)) + 1)

@@ -8,12 +8,13 @@ Legend: N answers, M the most ground truths of any place, K classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.evaluation.average_precision import ClassScores, precision_recall
+from vadsdk.evaluation.average_precision import ClassScores, PrecisionRecall, precision_recall
+from vadsdk.evaluation.conventions import OUR_FRAMES, FrameRules
 
 NOBODY = -1
 """Label of a column of `Answers` that stands for no ground truth."""
@@ -61,12 +62,13 @@ def match_greedily(
     scores: NDArray[np.float64],
     overlaps: NDArray[np.float64],
     iou_threshold: float,
+    rules: FrameRules = OUR_FRAMES,
 ) -> NDArray[np.bool_]:
     """Return for each of N answers whether it finds a ground truth of its own.
 
     In each place the answers take turns by falling score; each takes, among the ground truths that
     are left, the one it overlaps most, if that is enough. Of equal scores the better overlap goes
-    first, so the order of the input decides nothing.
+    first, so the order of the input decides nothing. Other rules change what they name.
 
     Args:
         places: (N,).
@@ -74,13 +76,31 @@ def match_greedily(
         overlaps: (N, M), below the threshold where there is nothing to take; the order of the
             columns must depend on the ground truths alone.
         iou_threshold: above 0.
+        rules: who is offered what, and what is enough; ours unless given.
     """
-    is_right = np.zeros(len(scores), np.bool_)
+    return found_columns(places, scores, overlaps, iou_threshold, rules) >= 0
+
+
+def found_columns(
+    places: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    overlaps: NDArray[np.float64],
+    iou_threshold: float,
+    rules: FrameRules = OUR_FRAMES,
+) -> NDArray[np.int64]:
+    """Return for each of N answers the column of the ground truth it finds, -1 if none.
+
+    The arguments are those of `match_greedily`.
+    """
+    found = np.full(len(scores), -1)
     if not overlaps.shape[1]:
-        return is_right
+        return found
+    reaches = np.greater if rules.strict_threshold else np.greater_equal
     best = overlaps.max(axis=1)
-    able = np.flatnonzero(best >= iou_threshold)  # all others are wrong whoever goes first
-    by_turn = (*overlaps[able].T[::-1], -best[able], -scores[able], places[able])
+    able = np.flatnonzero(reaches(best, iou_threshold))  # all others are wrong whoever goes first
+    by_turn = [-scores[able], places[able]]
+    if rules.equal_scores == "together":
+        by_turn = [*overlaps[able].T[::-1], -best[able], *by_turn]
     able = able[np.lexsort(by_turn)]
     _, first_of_place, place = np.unique(places[able], return_index=True, return_inverse=True)
     turns = np.arange(len(able)) - first_of_place[place]
@@ -88,11 +108,11 @@ def match_greedily(
     for turn in range(turns.max(initial=-1) + 1):  # every place at once
         now = np.flatnonzero(turns == turn)
         left = np.where(taken[place[now]], -np.inf, overlaps[able[now]])
-        column = left.argmax(axis=1)
-        finds = left[np.arange(len(now)), column] >= iou_threshold
-        is_right[able[now]] = finds
+        column = (left if rules.rematch else overlaps[able[now]]).argmax(axis=1)
+        finds = reaches(left[np.arange(len(now)), column], iou_threshold)
+        found[able[now][finds]] = column[finds]
         taken[place[now][finds], column[finds]] = True
-    return is_right
+    return found
 
 
 def score_classes(
@@ -100,6 +120,7 @@ def score_classes(
     num_ground_truth: NDArray[np.int64],
     labels: tuple[str, ...],
     iou_threshold: float,
+    rules: FrameRules = OUR_FRAMES,
 ) -> ClassScores:
     """Return the average precision of every class, matched class by class.
 
@@ -108,19 +129,17 @@ def score_classes(
         num_ground_truth: (K,) of all places, those without any answer too.
         labels: names of the K classes.
         iou_threshold: in (0, 1].
+        rules: how answers are matched and counted; ours unless given.
 
     Raises:
         ValueError: the threshold is out of range.
     """
     if not 0.0 < iou_threshold <= 1.0:
         raise ValueError(f"iou_threshold must lie in (0, 1], not {iou_threshold}")
-    curves = []
-    for index in range(len(labels)):
-        rows = np.flatnonzero(answers.class_scores[:, index] > 0)
-        scores = answers.class_scores[rows, index]
-        own = np.where(answers.labels[rows] == index, answers.overlaps[rows], -np.inf)
-        is_right = match_greedily(answers.places[rows], scores, own, iou_threshold)
-        curves.append(precision_recall(scores, is_right, int(num_ground_truth[index])))
+    curves = [
+        _curve_of_class(answers, index, int(count), iou_threshold, rules)
+        for index, count in enumerate(num_ground_truth)
+    ]
     averages = [curve.average_precision for curve in curves]
     return ClassScores(
         labels=labels,
@@ -130,3 +149,18 @@ def score_classes(
         num_answers=(answers.class_scores > 0).sum(axis=0),
         curves=tuple(curves),
     )
+
+
+def _curve_of_class(
+    answers: Answers, index: int, num_ground_truth: int, iou_threshold: float, rules: FrameRules
+) -> PrecisionRecall:
+    """Return the curve of the class at `index`."""
+    rows = np.flatnonzero(answers.class_scores[:, index] > 0)
+    scores = answers.class_scores[rows, index]
+    own = np.where(answers.labels[rows] == index, answers.overlaps[rows], -np.inf)
+    columns = found_columns(answers.places[rows], scores, own, iou_threshold, rules)
+    is_right = columns >= 0
+    curve = precision_recall(scores, is_right, num_ground_truth, rules)
+    if not is_right.any():
+        return curve
+    return replace(curve, mean_overlap=float(own[is_right, columns[is_right]].mean()))

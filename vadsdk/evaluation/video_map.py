@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadsdk.evaluation.average_precision import ClassScores
+from vadsdk.evaluation.conventions import Convention, TubeRules, convention_named
 from vadsdk.evaluation.ground_truth import check_videos, label_indices
 from vadsdk.evaluation.matching import Answers, join_answers, score_classes
 from vadsdk.evaluation.overlaps import tube_ious
@@ -52,6 +53,32 @@ def video_maps(
     iou_thresholds: Sequence[float],
 ) -> list[ClassScores]:
     """Return `video_map` at each of several thresholds, measuring the overlaps once."""
+    return tube_average_precisions(ground_truth, predictions, labels, iou_thresholds)
+
+
+def tube_average_precisions(
+    ground_truth: Mapping[str, Sequence[Tube]],
+    predictions: Mapping[str, Sequence[Tube]],
+    labels: Sequence[str],
+    iou_thresholds: Sequence[float],
+    *,
+    convention: str | Convention = "vadsdk",
+) -> list[ClassScores]:
+    """Return the video AP of every class under one convention, at each of several thresholds.
+
+    Args:
+        ground_truth: as in `video_map`; so are the next two.
+        predictions: scored tubes.
+        labels: names of the K classes.
+        iou_thresholds: each in (0, 1].
+        convention: a name in `CONVENTIONS`, or one of your own; ours gives `video_maps`.
+
+    Raises:
+        ConfigError: an unknown convention, or what `video_map` raises.
+        DatasetError: as `video_map`.
+        ValueError: as `video_map`.
+    """
+    rules = convention_named(convention).tubes
     check_videos(ground_truth, predictions)
     indices = label_indices(ground_truth, labels)
     label_indices(predictions, labels)
@@ -61,28 +88,32 @@ def video_maps(
             num_ground_truth[indices[tube.label]] += 1
     answers = join_answers(
         [
-            _answers_of_video(tubes, ground_truth[name], indices)
+            _answers_of_video(tubes, ground_truth[name], indices, rules)
             for name, tubes in predictions.items()
         ],
         len(labels),
     )
     return [
-        score_classes(answers, num_ground_truth, tuple(labels), threshold)
+        score_classes(answers, num_ground_truth, tuple(labels), threshold, rules)
         for threshold in iou_thresholds
     ]
 
 
 def _answers_of_video(
-    tubes: Sequence[Tube], annotated: Sequence[Tube], indices: Mapping[str, int]
+    tubes: Sequence[Tube],
+    annotated: Sequence[Tube],
+    indices: Mapping[str, int],
+    rules: TubeRules,
 ) -> Answers:
     """Return the tubes of one video against the annotated ones; the place is the video."""
-    annotated = sorted(annotated, key=_by_content)  # columns depend on the ground truth alone
+    if rules.equal_scores == "together":
+        annotated = sorted(annotated, key=_by_content)  # columns depend on the ground truth alone
     classes = np.array([indices[tube.label] for tube in annotated], np.int64)
     class_scores = [_scores_of_tube(tube, indices) for tube in tubes]
     return Answers(
         places=np.zeros(len(tubes), np.int64),
         class_scores=np.array(class_scores).reshape(len(tubes), len(indices)),
-        overlaps=tube_ious(tubes, annotated),
+        overlaps=tube_ious(tubes, annotated, rules),
         labels=np.tile(classes, (len(tubes), 1)),
     )
 
