@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from boxes_and_tubes import a_result, still
 
-from vadsdk.errors import DatasetError
+from vadsdk.errors import ConfigError, DatasetError
 from vadsdk.evaluation import Evaluator, evaluate_results
 
 LABELS = ("wave", "kick")
@@ -20,14 +20,16 @@ def test_a_perfect_result_scores_one_everywhere() -> None:
     report = evaluate_results(truth, results, LABELS)
     assert (
         report.frame_map_50,
+        report.video_map_10,
         report.video_map_20,
         report.video_map_50,
+        report.video_map_75,
         report.video_map_50_95,
         report.class_accuracy,
         report.localised_50,
         report.correct_and_localised_50,
         report.mean_best_iou,
-    ) == (1.0,) * 8
+    ) == (1.0,) * 10
     assert report.recall_protocol is None
 
 
@@ -57,6 +59,27 @@ def test_a_written_out_evaluation() -> None:
     assert report.mean_best_iou == pytest.approx((2 / 3 + 1 + 0) / 3)
     assert (report.num_videos, report.num_videos_without_result) == (4, 1)
     assert report.num_predicted_tubes == 3
+
+
+def test_the_report_has_video_ap_at_every_usual_threshold() -> None:
+    truth = {name: [still("wave", BOX, range(20))] for name in "abcd"}
+    results = {  # temporal IoUs 0.1, 0.2, 0.5, 0.75
+        name: a_result(LABELS, [still("wave", BOX, range(length), score=score)], 20)
+        for name, length, score in zip("abcd", (2, 4, 10, 15), (0.6, 0.7, 0.8, 0.9), strict=True)
+    }
+    report = evaluate_results(truth, results, LABELS)
+    assert report.video_map_10 == 1.0
+    assert report.video_map_20 == 0.75
+    assert report.video_map_50 == 0.5
+    assert report.video_map_75 == 0.25
+    assert report.video_map_50_95 == pytest.approx((0.5 + 5 * 0.25) / 10)
+    assert report.video_scores_at(0.6).mean == 0.25
+    values = report.to_json()
+    for percent, expected in ((10, 1.0), (20, 0.75), (50, 0.5), (75, 0.25)):
+        assert values[f"video_map_{percent}"] == expected
+        assert values["per_class"]["wave"][f"video_ap_{percent}"] == expected
+    with pytest.raises(ConfigError, match=r"no video AP at IoU 0.3, only at 0.1, 0.2, 0.5, 0.55"):
+        report.video_scores_at(0.3)
 
 
 def test_the_best_scored_tube_speaks_for_its_video() -> None:

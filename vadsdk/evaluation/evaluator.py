@@ -13,9 +13,9 @@ from vadsdk.evaluation.frame_map import FrameBoxes, boxes_of_frames, frame_map
 from vadsdk.evaluation.ground_truth import check_videos
 from vadsdk.evaluation.overlaps import tube_ious
 from vadsdk.evaluation.recall_protocol import MaskOverlap, recall_protocol
-from vadsdk.evaluation.report import EvaluationReport
+from vadsdk.evaluation.report import VIDEO_THRESHOLDS, EvaluationReport
 from vadsdk.evaluation.result_masks import TrueMasks, measure_result
-from vadsdk.evaluation.video_map import STRICT_THRESHOLDS, video_maps
+from vadsdk.evaluation.video_map import video_maps
 from vadsdk.structures import Tube, VideoResult
 
 
@@ -67,12 +67,11 @@ class Evaluator:
         Raises:
             ConfigError: an annotated tube has an unknown label.
         """
-        thresholds = (0.2, *STRICT_THRESHOLDS)
         truth, labels = self._ground_truth, self._labels
         best = _best_tubes(truth, self._tubes)
         return EvaluationReport(
             frame_scores_50=frame_map(truth, self._boxes, labels, 0.5),
-            video_scores=tuple(video_maps(truth, self._tubes, labels, thresholds)),
+            video_scores=tuple(video_maps(truth, self._tubes, labels, VIDEO_THRESHOLDS)),
             class_accuracy=_mean(best[:, 0]),
             localised_50=_mean(best[:, 1]),
             correct_and_localised_50=_mean(best[:, 2]),

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vadsdk.errors import ConfigError
 from vadsdk.evaluation.average_precision import ClassScores
 from vadsdk.evaluation.recall_protocol import RecallProtocol
 from vadsdk.evaluation.video_map import STRICT_THRESHOLDS
+
+VIDEO_THRESHOLDS = (0.1, 0.2, *STRICT_THRESHOLDS)
+"""The spatio-temporal IoUs at which a report has video AP: all that the field's tables ask for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,10 +26,14 @@ class ClassRow:
     """Annotated tubes."""
     frame_ap_50: float
     """Frame AP at IoU 0.5."""
+    video_ap_10: float
+    """Video AP at spatio-temporal IoU 0.1."""
     video_ap_20: float
     """Video AP at spatio-temporal IoU 0.2."""
     video_ap_50: float
     """Video AP at spatio-temporal IoU 0.5."""
+    video_ap_75: float
+    """Video AP at spatio-temporal IoU 0.75."""
     video_ap_50_95: float
     """Mean video AP at 0.5, 0.55, ... 0.95."""
 
@@ -37,7 +45,7 @@ class EvaluationReport:
     frame_scores_50: ClassScores
     """Frame AP at IoU 0.5."""
     video_scores: tuple[ClassScores, ...]
-    """Video AP at 0.2, and then at each of `STRICT_THRESHOLDS`."""
+    """Video AP at each of `VIDEO_THRESHOLDS`; `video_scores_at` finds one."""
     class_accuracy: float
     """Share of the videos with actions whose best-scored tube has a right class."""
     localised_50: float
@@ -61,31 +69,60 @@ class EvaluationReport:
         return self.frame_scores_50.mean
 
     @property
+    def video_map_10(self) -> float:
+        """Video mAP at spatio-temporal IoU 0.1."""
+        return self.video_scores_at(0.1).mean
+
+    @property
     def video_map_20(self) -> float:
         """Video mAP at spatio-temporal IoU 0.2."""
-        return self.video_scores[0].mean
+        return self.video_scores_at(0.2).mean
 
     @property
     def video_map_50(self) -> float:
         """Video mAP at spatio-temporal IoU 0.5."""
-        return self.video_scores[1].mean
+        return self.video_scores_at(0.5).mean
+
+    @property
+    def video_map_75(self) -> float:
+        """Video mAP at spatio-temporal IoU 0.75."""
+        return self.video_scores_at(0.75).mean
 
     @property
     def video_map_50_95(self) -> float:
         """Mean of the video mAPs at 0.5, 0.55, ... 0.95."""
-        return sum(scores.mean for scores in self.video_scores[1:]) / len(STRICT_THRESHOLDS)
+        strict = [self.video_scores_at(threshold).mean for threshold in STRICT_THRESHOLDS]
+        return sum(strict) / len(strict)
+
+    def video_scores_at(self, iou_threshold: float) -> ClassScores:
+        """Return the video AP of every class at one of `VIDEO_THRESHOLDS`.
+
+        Raises:
+            ConfigError: the report has no such threshold.
+        """
+        for scores in self.video_scores:
+            if math.isclose(scores.iou_threshold, iou_threshold):
+                return scores
+        known = ", ".join(f"{scores.iou_threshold:g}" for scores in self.video_scores)
+        raise ConfigError(
+            f"the report has no video AP at IoU {iou_threshold:g}, only at {known}; "
+            "call video_maps for other thresholds"
+        )
 
     @property
     def per_class(self) -> tuple[ClassRow, ...]:
         """A row for each class, in the order of the labels."""
-        strict = np.mean([scores.average_precisions for scores in self.video_scores[1:]], axis=0)
+        at = {t: self.video_scores_at(t).average_precisions for t in VIDEO_THRESHOLDS}
+        strict = np.mean([at[threshold] for threshold in STRICT_THRESHOLDS], axis=0)
         return tuple(
             ClassRow(
                 label=label,
                 num_tubes=int(self.video_scores[0].num_ground_truth[index]),
                 frame_ap_50=float(self.frame_scores_50.average_precisions[index]),
-                video_ap_20=float(self.video_scores[0].average_precisions[index]),
-                video_ap_50=float(self.video_scores[1].average_precisions[index]),
+                video_ap_10=float(at[0.1][index]),
+                video_ap_20=float(at[0.2][index]),
+                video_ap_50=float(at[0.5][index]),
+                video_ap_75=float(at[0.75][index]),
                 video_ap_50_95=float(strict[index]),
             )
             for index, label in enumerate(self.frame_scores_50.labels)
@@ -96,7 +133,8 @@ class EvaluationReport:
         values: dict[str, object] = {
             name: _number(getattr(self, name))
             for name in (
-                *("frame_map_50", "video_map_20", "video_map_50", "video_map_50_95"),
+                *("frame_map_50", "video_map_10", "video_map_20", "video_map_50"),
+                *("video_map_75", "video_map_50_95"),
                 *("class_accuracy", "localised_50", "correct_and_localised_50", "mean_best_iou"),
             )
         }
@@ -108,8 +146,10 @@ class EvaluationReport:
             row.label: {
                 "num_tubes": row.num_tubes,
                 "frame_ap_50": _number(row.frame_ap_50),
+                "video_ap_10": _number(row.video_ap_10),
                 "video_ap_20": _number(row.video_ap_20),
                 "video_ap_50": _number(row.video_ap_50),
+                "video_ap_75": _number(row.video_ap_75),
                 "video_ap_50_95": _number(row.video_ap_50_95),
             }
             for row in self.per_class
