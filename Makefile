@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint clean
+.PHONY: help demo test bench fuzz lint clean
 
 VENV := .venv
 READY := $(VENV)/ready
@@ -10,12 +10,13 @@ READY := $(VENV)/ready
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 # In the order in which they run; each writes benchmarks/results/<name>.json.
-BENCHMARKS := training_step label_efficiency jhmdb
+BENCHMARKS := decoding training_step label_efficiency jhmdb
 
 help:
 	@echo 'make demo    the whole product on toy footage, in minutes on a CPU; writes runs/demo'
 	@echo 'make test    all tests'
 	@echo 'make bench   all benchmarks (hours on a CPU); one of them: make bench BENCHMARKS=training_step'
+	@echo 'make fuzz    every data set reader against damaged files, a minute each'
 	@echo 'make lint    ruff and its format, unchanged files'
 	@echo 'make clean   remove .venv and what tools left behind; runs/ stays'
 
@@ -28,6 +29,9 @@ test: $(READY)
 bench: $(READY)
 	@set -e; for name in $(BENCHMARKS); do \
 		echo "== benchmarks/$$name.py"; $(VENV)/bin/python benchmarks/$$name.py; done
+
+fuzz: $(READY)
+	VADSDK_FUZZ_SECONDS=60 $(VENV)/bin/pytest tests/data/test_fuzz_readers.py
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -82,17 +82,27 @@ def _read_splits(root: Path, split_index: int) -> dict[str, str]:
     split_of = {}
     for file in files:
         label = file.name.removesuffix(suffix)
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(_text(file).splitlines(), start=1):
             name, _, code = line.strip().rpartition(" ")
             if not line.strip() or code == "0":  # 0: the clip is not in this split
                 continue
-            if code not in SPLIT_CODES or not name.endswith(".avi") or "/" in name:
+            is_name = name.endswith(".avi") and name.isprintable() and not set(name) & set("/\\")
+            if code not in SPLIT_CODES or not is_name:
                 raise DatasetError(
                     f"{file}, line {number}: {line!r} is neither '<clip>.avi 1' (train) "
                     "nor '<clip>.avi 2' (test)"
                 )
             split_of[f"{label}/{name.removesuffix('.avi')}"] = SPLIT_CODES[code]
     return split_of
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(
+            f"{path} is not a readable text file ({error}); unpack it again"
+        ) from None
 
 
 def _record(root: Path, clip: str, split: str, boxes: ClipBoxes) -> VideoRecord:

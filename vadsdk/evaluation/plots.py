@@ -1,14 +1,17 @@
-"""Pictures of an evaluation: average precision of every class, and precision over recall."""
+"""Pictures of an evaluation: AP of every class, precision over recall, confusions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vadsdk.errors import ConfigError
 from vadsdk.evaluation.average_precision import ClassScores
+from vadsdk.evaluation.confusion import MISSED
 from vadsdk.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -67,6 +70,33 @@ def plot_precision_recall(scores: ClassScores, path: Path, *, title: str) -> Non
     axes.grid(alpha=0.25)
     if 0 < num_drawn <= MAX_CURVES_IN_LEGEND:
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    _save(figure, path)
+
+
+def plot_confusions(
+    counts: NDArray[np.int64], labels: Sequence[str], path: Path, *, title: str
+) -> None:
+    """Write a PNG of `tube_confusions`: a row for each class that occurs, in shares of the row.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    rows = np.flatnonzero(counts.sum(axis=1))
+    shares = counts[rows] / counts[rows].sum(axis=1, keepdims=True).clip(1)
+    side = 2.0 + INCHES_PER_CLASS * max(len(labels), 4)
+    figure = _new_figure(width=side + 1.0, height=side)
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    names = [f"{labels[row]} ({counts[row].sum()})" for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=8)
+    columns = [*labels, MISSED]
+    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
+    for row, column in zip(*np.nonzero(shares), strict=True):
+        share = shares[row, column]
+        colour = "white" if share > 0.6 else "black"
+        text = f"{100 * share:.0f}"
+        axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
+    axes.set(xlabel="taken for", ylabel="annotated (tubes)", title=title)
     _save(figure, path)
 
 

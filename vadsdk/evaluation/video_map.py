@@ -88,7 +88,7 @@ def tube_average_precisions(
             num_ground_truth[indices[tube.label]] += 1
     answers = join_answers(
         [
-            _answers_of_video(tubes, ground_truth[name], indices, rules)
+            answers_of_video(tubes, ground_truth[name], indices, rules)
             for name, tubes in predictions.items()
         ],
         len(labels),
@@ -99,13 +99,20 @@ def tube_average_precisions(
     ]
 
 
-def _answers_of_video(
+def answers_of_video(
     tubes: Sequence[Tube],
     annotated: Sequence[Tube],
     indices: Mapping[str, int],
     rules: TubeRules,
 ) -> Answers:
-    """Return the tubes of one video against the annotated ones; the place is the video."""
+    """Return the tubes of one video against the annotated ones; the place is the video.
+
+    Args:
+        tubes: predicted.
+        annotated: of the same video.
+        indices: class index of each label.
+        rules: how overlaps are measured.
+    """
     if rules.equal_scores == "together":
         annotated = sorted(annotated, key=_by_content)  # columns depend on the ground truth alone
     classes = np.array([indices[tube.label] for tube in annotated], np.int64)

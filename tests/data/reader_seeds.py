@@ -1,0 +1,35 @@
+"""A small data set in order for each format, which the fuzzer damages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+from tiny_data import HEIGHT, WIDTH, make_dataset, write_video
+
+
+def write_jhmdb21(folder: Path) -> None:
+    (folder / "splits").mkdir()
+    for label in ("jump", "wave"):
+        names = [f"{label}_{number}" for number in range(2)]
+        lines = [f"{name}.avi {number + 1}\n" for number, name in enumerate(names)]
+        (folder / "splits" / f"{label}_test_split1.txt").write_text("".join(lines))
+        for name in names:
+            write_video(folder / "ReCompress_Videos" / label / f"{name}.avi", 8)
+            mask = np.zeros((HEIGHT, WIDTH, 8), np.uint8)
+            mask[10:30, 8:24] = 1
+            path = folder / "puppet_mask" / label / name / "puppet_mask.mat"
+            path.parent.mkdir(parents=True)
+            scipy.io.savemat(path, {"part_mask": mask}, do_compression=True)
+
+
+def write_native(folder: Path) -> None:
+    make_dataset(folder)
+
+
+SEEDS: dict[str, Callable[[Path], None]] = {
+    "jhmdb21": write_jhmdb21,
+    "vadsdk": write_native,
+}
