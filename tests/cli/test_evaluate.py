@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_network import SPEC
+from tiny_videos import write_video
+from typer.testing import CliRunner, Result
+
+from vadsdk.cli.app import app
+from vadsdk.data.native_writer import NativeVideo, write_dataset
+from vadsdk.export import ExportReport
+from vadsdk.structures import Tube
+
+NUM_FRAMES = 20
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six videos of a moving square, annotated where it is, with the classes in turn."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "videos").mkdir()
+    frames = np.arange(NUM_FRAMES)
+    boxes = np.stack([8 + frames, 0 * frames + 12, 28 + frames, 0 * frames + 36], axis=1)
+    videos = []
+    for number in range(6):
+        write_video(folder / "videos" / f"{number}.mp4", NUM_FRAMES)
+        tube = Tube(
+            id=0,
+            label=SPEC.labels[number % 3],
+            score=1.0,
+            frame_indices=frames,
+            boxes_xyxy=boxes.astype(np.float32),
+        )
+        videos.append(
+            NativeVideo(
+                path=f"videos/{number}.mp4",
+                split="test",
+                num_frames=NUM_FRAMES,
+                fps=25,
+                width=64,
+                height=48,
+                tubes=(tube,),
+            )
+        )
+    write_dataset(folder, SPEC.labels, videos)
+    return folder
+
+
+def evaluate(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)], env={"COLUMNS": "140"})
+
+
+def test_scores_come_as_tables_json_and_pictures(
+    tiny_export: ExportReport, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "scores"
+    done = evaluate(tiny_export.path, "--data", data, "--out", out, "--resamples", 100)
+    assert done.exit_code == 0, done.output
+    assert "as a stream:" in done.output
+    values = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    assert values["num_videos"] == 6
+    for name, (low, high) in values["intervals"].items():
+        assert low <= values[name] <= high, name
+    assert values["stream"]["num_tubes"] == 6
+    pictures = {"per_class.png", "precision_recall.png", "confusions.png", "worst_tubes.jpg"}
+    assert {path.name for path in out.iterdir()} == {"scores.json", *pictures}
+    assert all((out / name).stat().st_size > 1000 for name in pictures)
+
+
+def test_a_model_does_not_differ_from_itself(
+    tiny_export: ExportReport, data: Path, tmp_path: Path
+) -> None:
+    model = tiny_export.path
+    out = tmp_path / "out"
+    done = evaluate("--compare", model, model, "--data", data, "--out", out, "--resamples", 100)
+    assert done.exit_code == 0, done.output
+    assert "B - A" in done.output
+    values = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
+    assert sorted(path.name for path in out.iterdir()) == ["a", "b", "comparison.json"]
+    assert values["a"] == values["b"] == str(model)
+    assert values["video_map_50"] == {"difference": 0, "interval": [0, 0], "share_b_better": 0}
+
+
+def test_one_model_is_evaluated_and_two_are_compared(tiny_export: ExportReport, data: Path) -> None:
+    model = tiny_export.path
+    alone = evaluate("--compare", model, "--data", data)
+    assert alone.exit_code == 1
+    assert "--compare takes two models, not 1" in alone.stderr
+    both = evaluate(model, model, "--data", data)
+    assert both.exit_code == 1
+    assert "to compare two, add --compare" in both.stderr
+
+
+def test_a_split_that_is_not_there_is_named(tiny_export: ExportReport, data: Path) -> None:
+    done = evaluate(tiny_export.path, "--data", data, "--split", "val")
+    assert done.exit_code == 1
+    assert "has no split 'val'; choose one of: test" in done.stderr
