@@ -246,8 +246,8 @@ def _object_ids(
     true_maps: NDArray[np.integer], void: NDArray[np.bool_] | None
 ) -> NDArray[np.int64]:
     """Return the (O,) ids of the annotation, void pixels aside."""
-    ids = np.unique(true_maps if void is None else true_maps[~void]).astype(np.int64)
-    ids = ids[ids != 0]
-    if not len(ids):
+    ids = np.unique(true_maps if void is None else true_maps[~void])
+    object_ids: NDArray[np.int64] = ids[ids != 0].astype(np.int64)
+    if not len(object_ids):
         raise DatasetError("the annotation has no object: every pixel that counts is background 0")
-    return ids
+    return object_ids
