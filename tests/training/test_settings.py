@@ -24,7 +24,7 @@ def test_an_override_of_a_method_setting_is_kept_for_the_method_to_check() -> No
     ("override", "text"),
     [
         ("train.max_steps", "has no '='"),
-        ("train.max_step=7", "train.max_step"),
+        ("train.max_step=7", "train.max_step: there is no such setting; did you mean 'max_steps'"),
         ("train.max_steps=0", "greater than or equal to 1"),
         ("trainer.max_steps=7", "no section 'trainer'"),
         ("train.max_steps=many", "train.max_steps"),

@@ -160,7 +160,7 @@ def _exchange(process: subprocess.Popen[bytes], request: DecodeRequest) -> NDArr
     if "error" in values:
         raise VideoError(values["error"])
     frames = np.empty(values["shape"], np.uint8)
-    _read_into(process.stdout, memoryview(frames.reshape(-1)))
+    _read_into(process.stdout, frames.reshape(-1).data)
     return frames
 
 

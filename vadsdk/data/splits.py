@@ -212,8 +212,8 @@ def _at_key_frames(record: VideoRecord, key_frames: Sequence[int]) -> VideoRecor
         if chosen.any():
             frames, boxes = tube.frame_indices[chosen], tube.boxes_xyxy[chosen]
             kept.append(replace(tube, frame_indices=frames, boxes_xyxy=boxes))
-    frames = sorted(set(key_frames) & set(record.annotated_frames or key_frames))
-    return replace(record, tubes=tuple(kept), annotated_frames=tuple(frames))
+    known = sorted(set(key_frames) & set(record.annotated_frames or key_frames))
+    return replace(record, tubes=tuple(kept), annotated_frames=tuple(known))
 
 
 def _one_of_each_class(queue: Sequence[VideoRecord]) -> frozenset[str]:

@@ -94,9 +94,9 @@ def _match(
 ) -> TubeMatch:
     if not len(tubes):
         return TubeMatch(video=video, annotated=annotated, predicted=None, iou=0.0)
-    near = np.flatnonzero(ious >= iou_threshold)
-    if len(near):
-        best = int(max(near, key=lambda index: (tubes[index].score, ious[index])))
+    near = np.flatnonzero(ious >= iou_threshold).tolist()
+    if near:
+        best = max(near, key=lambda index: (tubes[index].score, ious[index]))
     else:
         best = int(ious.argmax())
     predicted = tubes[best] if ious[best] > 0 else None

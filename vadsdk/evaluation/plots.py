@@ -81,7 +81,7 @@ def plot_confusions(
     Raises:
         ConfigError: matplotlib is not installed.
     """
-    rows = np.flatnonzero(counts.sum(axis=1))
+    rows = np.flatnonzero(counts.sum(axis=1)).tolist()
     shares = counts[rows] / counts[rows].sum(axis=1, keepdims=True).clip(1)
     side = 2.0 + INCHES_PER_CLASS * max(len(labels), 4)
     figure = _new_figure(width=side + 1.0, height=side)

@@ -69,7 +69,7 @@ def _tile(match: TubeMatch, record: VideoRecord) -> NDArray[np.uint8]:
     for row, (text, colour) in enumerate(lines):
         _write(image, text, 14 + 15 * row, colour)
     _write(image, f"{match.video} #{frame}"[-52:], TILE[0] - 6, _WHITE)
-    return image
+    return np.asarray(image, np.uint8)
 
 
 def _draw_box(

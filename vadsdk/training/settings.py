@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from vadsdk.errors import ConfigError
 
@@ -120,10 +122,21 @@ def checked_config(values: object, source: str) -> RunConfig:
         return RunConfig.model_validate(values)
     except ValidationError as error:
         lines = [
-            f"  {'.'.join(map(str, entry['loc'])) or 'config'}: {entry['msg']}"
+            f"  {'.'.join(map(str, entry['loc'])) or 'config'}: {_what_is_wrong(entry)}"
             for entry in error.errors()
         ]
         raise ConfigError(f"{source} does not describe a run:\n" + "\n".join(lines)) from None
+
+
+def _what_is_wrong(entry: ErrorDetails) -> str:
+    if entry["type"] != "extra_forbidden":
+        return entry["msg"]
+    sections: dict[str, type[BaseModel]] = {"data": DataSettings, "train": TrainSettings}
+    owner = sections.get(str(entry["loc"][0]), RunConfig) if len(entry["loc"]) > 1 else RunConfig
+    known = sorted(owner.model_fields)
+    closest = difflib.get_close_matches(str(entry["loc"][-1]), known, n=1)
+    hint = f"did you mean {closest[0]!r}? " if closest else ""
+    return f"there is no such setting; {hint}there are {', '.join(known)}"
 
 
 def with_overrides(config: RunConfig, overrides: Sequence[str]) -> RunConfig:

@@ -82,14 +82,15 @@ def read_images(
     if not paths:
         raise VideoError(f"{folder} has no image in it")
     images: list[NDArray[np.uint8]] = []
-    full_size: tuple[int, ...] | None = None
+    full_size: tuple[int, int] | None = None
     for index in range(len(paths)) if frame_indices is None else frame_indices:
         if not 0 <= index < len(paths):
             raise VideoError(f"{folder} has no frame {index}; it has {len(paths)} images")
         image = _read_image(paths[index])
-        full_size = full_size or image.shape[:2]
-        if image.shape[:2] != full_size:
-            raise size_changed(str(paths[index]), index, full_size[:2], image.shape[:2])
+        found = (image.shape[0], image.shape[1])
+        full_size = full_size or found
+        if found != full_size:
+            raise size_changed(str(paths[index]), index, full_size, found)
         images.append(_stretched(image, size))
     return np.stack(images)
 
