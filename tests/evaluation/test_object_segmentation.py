@@ -133,6 +133,7 @@ def test_every_object_needs_a_flag() -> None:
         (lambda true: {"void": np.zeros((4, 2, 2), bool)}, r"what is void has \(4, 2, 2\)"),
         (lambda true: {"true_maps": true[0]}, r"label maps are \(F, H, W\).*not \(24, 32\)"),
         (lambda true: {"true_maps": true * 0}, "the annotation has no object"),
+        (lambda true: {"void": true * 0}, "void is a mask of bool.*not of uint8"),
     ],
 )
 def test_what_does_not_fit_is_refused(change: object, text: str) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
@@ -147,3 +149,16 @@ def test_one_frame_has_no_decay() -> None:
 def test_no_frames_have_no_statistics() -> None:
     with pytest.raises(DatasetError, match="an object without frames has no statistics"):
         frame_statistics(np.zeros(0))
+
+
+@pytest.mark.parametrize("measure", [region_similarity, boundary_accuracy])
+def test_masks_of_other_sizes_or_kinds_are_refused(measure: Callable[..., np.ndarray]) -> None:
+    true = np.ones((4, 5), bool)
+    with pytest.raises(DatasetError, match=r"\(4, 5\); those named predicted are \(4, 6\) of bool"):
+        measure(np.ones((4, 6), bool), true)
+    with pytest.raises(DatasetError, match=r"those named predicted are \(4, 5\) of uint8"):
+        measure(np.ones((4, 5), np.uint8), true)
+    with pytest.raises(DatasetError, match=r"those named void are \(5, 5\) of bool"):
+        measure(true, true, np.ones((5, 5), bool))
+    with pytest.raises(DatasetError, match=r"those named true are \(5,\) of bool"):
+        measure(true, true[0])

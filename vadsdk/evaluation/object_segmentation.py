@@ -240,6 +240,8 @@ def _check_shapes(
                 f"the annotation is (F, H, W) = {true_maps.shape}, but what is {name} has {shape}; "
                 "give both for the same frames and at the size of the annotation"
             )
+    if void is not None and void.dtype != np.bool_:
+        raise DatasetError(f"void is a mask of bool, as `maps == 255` is, not of {void.dtype}")
 
 
 def _object_ids(

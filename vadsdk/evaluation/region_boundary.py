@@ -45,9 +45,11 @@ def region_similarity(
         predicted: (..., H, W).
         true: (..., H, W); leading axes broadcast.
         void: (..., H, W) pixels that do not count.
+
+    Raises:
+        DatasetError: what came are not masks of one size.
     """
-    if void is not None:
-        predicted, true = predicted & ~void, true & ~void
+    predicted, true = _visible(predicted, true, void)
     intersections, unions = _count_pixels(predicted & true), _count_pixels(predicted | true)
     return np.where(unions > 0, intersections / unions.clip(1), 1.0)
 
@@ -66,9 +68,11 @@ def boundary_accuracy(
         predicted: (..., H, W).
         true: (..., H, W); leading axes broadcast.
         void: (..., H, W) pixels that are cleared in both masks first.
+
+    Raises:
+        DatasetError: what came are not masks of one size.
     """
-    if void is not None:
-        predicted, true = predicted & ~void, true & ~void
+    predicted, true = _visible(predicted, true, void)
     outline, true_outline = boundary_map(predicted), boundary_map(true)
     found = _count_pixels(outline & _near(true_outline))
     true_found = _count_pixels(true_outline & _near(outline))
@@ -105,6 +109,21 @@ def frame_statistics(values: NDArray[np.float64]) -> FrameStatistics:
         recall=float((values > GOOD_FRAME).mean()),
         decay=float(first - last),
     )
+
+
+def _visible(
+    predicted: NDArray[np.bool_], true: NDArray[np.bool_], void: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return both masks without void pixels, once all are masks of one size."""
+    for name, masks in (("true", true), ("predicted", predicted), ("void", void)):
+        if masks is None:
+            continue
+        if masks.dtype != np.bool_ or masks.ndim < 2 or masks.shape[-2:] != true.shape[-2:]:
+            raise DatasetError(
+                f"masks are (..., H, W) of bool at the size of the true ones, {true.shape[-2:]}; "
+                f"those named {name} are {masks.shape} of {masks.dtype}"
+            )
+    return (predicted, true) if void is None else (predicted & ~void, true & ~void)
 
 
 def _near(outlines: NDArray[np.bool_]) -> NDArray[np.bool_]:
