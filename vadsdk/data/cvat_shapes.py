@@ -83,14 +83,16 @@ def _crossings(
     starts: NDArray[np.float64], ends: NDArray[np.float64], height: int, width: int
 ) -> NDArray[np.int64]:
     """Return where lines through the rows' centres enter or leave: row * (W + 1) + column."""
-    upper, lower = np.minimum(starts[:, 1], ends[:, 1]), np.maximum(starts[:, 1], ends[:, 1])
-    first_rows = np.clip(np.ceil(upper - 0.5), 0, height).astype(np.int64)
-    num_rows = np.clip(np.ceil(lower - 0.5), 0, height).astype(np.int64) - first_rows
+    goes_down = (starts[:, 1] <= ends[:, 1])[:, np.newaxis]
+    # From the upper point, so that a line drawn there and back is rounded alike and cancels.
+    upper, lower = np.where(goes_down, starts, ends), np.where(goes_down, ends, starts)
+    first_rows = np.clip(np.ceil(upper[:, 1] - 0.5), 0, height).astype(np.int64)
+    num_rows = np.clip(np.ceil(lower[:, 1] - 0.5), 0, height).astype(np.int64) - first_rows
     edges = np.repeat(np.arange(len(starts)), num_rows)
     offsets = np.arange(len(edges)) - np.repeat(np.cumsum(num_rows) - num_rows, num_rows)
     rows = first_rows[edges] + offsets
-    slopes = (ends[edges, 0] - starts[edges, 0]) / (ends[edges, 1] - starts[edges, 1])
-    x = starts[edges, 0] + (rows + 0.5 - starts[edges, 1]) * slopes
+    slopes = (lower[edges, 0] - upper[edges, 0]) / (lower[edges, 1] - upper[edges, 1])
+    x = upper[edges, 0] + (rows + 0.5 - upper[edges, 1]) * slopes
     columns = np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
     return np.asarray(rows * (width + 1) + columns, np.int64)
 

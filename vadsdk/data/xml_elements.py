@@ -19,7 +19,7 @@ MAX_DEPTH = 32
 """Elements within each other; CVAT's project exports reach 9, Pascal VOC's files 4."""
 _CHUNK_BYTES = 1 << 16
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
-_COUNT = re.compile(r"\d{1,9}", re.ASCII)
+_COUNT = re.compile(r"\d{1,10}", re.ASCII)
 
 
 @dataclass(slots=True, eq=False)
@@ -116,7 +116,7 @@ def parse_float(text: str | None) -> float | None:
 
 
 def parse_count(text: str | None) -> int | None:
-    """Return a whole number from 0 to 999999999, or None if the text is anything else."""
+    """Return a whole number of at most ten digits, or None if the text is anything else."""
     return int(text) if text is not None and _COUNT.fullmatch(text) else None
 
 
