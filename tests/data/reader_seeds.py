@@ -7,6 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import scipy.io
+from test_ava import make_root as write_ava
+from test_cvat import box, track, write_xml
+from test_davis import make_root as write_davis
+from test_ucf101_24 import make_root as write_ucf101_24
+from test_youtube_vos import make_root as write_youtube_vos
 from tiny_data import HEIGHT, WIDTH, make_dataset, write_video
 
 
@@ -25,11 +30,17 @@ def write_jhmdb21(folder: Path) -> None:
             scipy.io.savemat(path, {"part_mask": mask}, do_compression=True)
 
 
-def write_native(folder: Path) -> None:
-    make_dataset(folder)
+def write_cvat_task(folder: Path) -> None:
+    write_video(folder / "clip.mp4", 20)
+    write_xml(folder / "clip.xml", track(box(4), box(5), box(9), box(10, outside=1)))
 
 
-SEEDS: dict[str, Callable[[Path], None]] = {
+SEEDS: dict[str, Callable[[Path], object]] = {
+    "ava": write_ava,
+    "cvat": write_cvat_task,
+    "davis": write_davis,
     "jhmdb21": write_jhmdb21,
-    "vadsdk": write_native,
+    "ucf101-24": write_ucf101_24,
+    "vadsdk": make_dataset,
+    "youtube-vos": write_youtube_vos,
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,6 +39,11 @@ mutations = st.lists(
 )
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def damaged(content: bytes, changes: list[tuple[float, str, bytes, int]]) -> bytes:
     for place, kind, token, length in changes:
         start = int(place * len(content))
@@ -68,8 +72,7 @@ def seed(
 ) -> tuple[str, Path]:
     """A small data set that is in order."""
     folder = tmp_path_factory.mktemp(request.param)
-    write: Callable[[Path], None] = SEEDS[request.param]
-    write(folder)
+    SEEDS[request.param](folder)
     return request.param, folder
 
 

@@ -54,6 +54,12 @@ def test_a_detector_does_not_differ_from_itself() -> None:
         assert (row.difference.low, row.difference.estimate, row.difference.high) == (0, 0, 0)
 
 
+def test_where_nothing_can_be_scored_nothing_is_better() -> None:
+    nothing = judge_tubes({"a": (), "b": ()}, {}, LABELS, (0.5,))
+    (row,) = compare_tubes(nothing, nothing, num_resamples=100)
+    assert np.isnan([row.difference.estimate, row.difference.low, row.share_b_better]).all()
+
+
 def test_answers_to_other_videos_cannot_be_compared() -> None:
     judged = judge_tubes(TRUTH, answers(5), LABELS, (0.5,))
     fewer = dict(list(TRUTH.items())[:4])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vadsdk.errors import VideoError
-from vadsdk.video import FrameReader, read_frames
+from vadsdk.video import FrameReader, probe, read_frames
 
 SIZE = (24, 32)
 KINDS = {
@@ -68,5 +68,7 @@ def test_a_folder_of_images_reads_like_a_video(tmp_path):
     for index in range(3):
         cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((8, 10, 3), 50 * index, np.uint8))
     assert read_frames(tmp_path).shape == (3, 8, 10, 3)
+    info = probe(tmp_path)
+    assert (info.width, info.height, info.num_frames, info.fps) == (10, 8, 3, None)
     assert read_frames(tmp_path, size=(4, 5))[:, 0, 0, 0].tolist() == [0, 50, 100]
     assert FrameReader(tmp_path).read([2, 0], (4, 5))[:, 0, 0, 0].tolist() == [100, 0]

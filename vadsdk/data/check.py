@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vadsdk import video
-from vadsdk.data.dataset import find_format, open_dataset
+from vadsdk.data.dataset import FORMATS, find_format, open_dataset
 from vadsdk.data.native import bare_records
 from vadsdk.data.native_annotation import read_annotation
 from vadsdk.data.problems import (
@@ -102,7 +102,7 @@ def record_problems(dataset: ActionDataset) -> list[Problem]:
 def video_problems(record: VideoRecord, clip_frames: int) -> list[Problem]:
     """Decode a video and compare it with its record."""
     file = str(record.path)
-    if not record.path.is_file():
+    if not record.path.exists():
         return [Problem(file, "", "there is no such file; put it there or drop its entry")]
     try:
         info = video.probe(record.path)
@@ -153,5 +153,9 @@ def _read(
             return None, videos, problems
         dataset = open_dataset(root, format=name)
         return dataset, dataset.records, problems
+    list_problems = FORMATS[name].problems if name in FORMATS else None
+    problems = [] if list_problems is None else list(list_problems(root))
+    if any(problem.fatal for problem in problems):
+        return None, (), problems
     dataset = open_dataset(root, format=name)
-    return dataset, dataset.records, record_problems(dataset)
+    return dataset, dataset.records, problems + record_problems(dataset)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from vadsdk.data.jhmdb21 import Jhmdb21Dataset
-from vadsdk.data.native import NativeDataset
-from vadsdk.data.native_schema import DATASET_FILE
+from vadsdk.data.formats import FORMATS, DatasetFormat, Progress, no_official_splits
 from vadsdk.data.records import ActionDataset, VideoRecord
 from vadsdk.errors import DatasetError, unknown_name
 
@@ -20,47 +16,6 @@ __all__ = [
     "find_format",
     "open_dataset",
 ]
-
-Progress = Callable[[int, int], None]
-"""Called with how many are done and how many there are."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DatasetFormat:
-    """One layout on disk."""
-
-    recognise: Callable[[Path], bool]
-    """Whether a folder plainly has this layout."""
-    expected: str
-    """What makes it plain, for error texts."""
-    open: Callable[[Path, int | None, Progress | None], ActionDataset]
-    """Takes the root, the index of an official split (None: the first) and a progress callback."""
-
-
-def _open_native(root: Path, split_index: int | None, progress: Progress | None) -> ActionDataset:
-    if split_index is not None:
-        raise DatasetError(
-            f"{root} is in the native format, which names its splits; leave split_index out"
-        )
-    return NativeDataset(root)
-
-
-def _open_jhmdb21(root: Path, split_index: int | None, progress: Progress | None) -> ActionDataset:
-    return Jhmdb21Dataset(root, 1 if split_index is None else split_index, progress)
-
-
-FORMATS = {
-    "vadsdk": DatasetFormat(
-        recognise=lambda root: (root / DATASET_FILE).is_file(),
-        expected=DATASET_FILE,
-        open=_open_native,
-    ),
-    "jhmdb21": DatasetFormat(
-        recognise=lambda root: (root / "puppet_mask").is_dir() and (root / "splits").is_dir(),
-        expected="ReCompress_Videos/, puppet_mask/ and splits/",
-        open=_open_jhmdb21,
-    ),
-}
 
 
 def open_dataset(
@@ -75,7 +30,8 @@ def open_dataset(
     Args:
         root: folder of the data set.
         format: one of `FORMATS`; None finds it out.
-        split_index: which of several official splits, from 1, where the layout has them.
+        split_index: which of several official splits, from 1, where the layout has them (DAVIS: the
+            year).
         progress: called with done and total while something slow is read for the first time.
 
     Raises:
@@ -91,7 +47,12 @@ def open_dataset(
         raise DatasetError(
             f"{root} is not in the format {name!r}, which has {FORMATS[name].expected} in it"
         )
-    return FORMATS[name].open(root, split_index, progress)
+    if split_index is None:
+        return FORMATS[name].open(root, progress)
+    open_split = FORMATS[name].open_split
+    if open_split is None:
+        raise no_official_splits(root, name)
+    return open_split(root, split_index, progress)
 
 
 def find_format(root: Path) -> str:

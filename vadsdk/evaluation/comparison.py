@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vadsdk.evaluation.bootstrap import (
     PairedDifference,
@@ -87,7 +89,12 @@ def compare_tubes(
     return tuple(
         PairedDifference(
             difference=percentile_interval(float(estimate), column, level),
-            share_b_better=float((column[np.isfinite(column)] > 0).mean()),
+            share_b_better=_share_above_zero(column),
         )
         for estimate, column in zip(estimates, samples.T, strict=True)
     )
+
+
+def _share_above_zero(samples: NDArray[np.float64]) -> float:
+    known = samples[np.isfinite(samples)]
+    return float((known > 0).mean()) if len(known) else math.nan

@@ -12,8 +12,9 @@ from av.video.stream import VideoStream
 
 from vadsdk.video.address import Address, file_address
 from vadsdk.video.decoder import decoded_pictures, upright_size
+from vadsdk.video.folders import ImageFolder, read_images
 from vadsdk.video.opening import open_video
-from vadsdk.video.presentation import frame_rate
+from vadsdk.video.presentation import DEFAULT_FPS, frame_rate
 
 _WORTH_COUNTING = ("avi", "mov,mp4,m4a,3gp,3g2,mj2")
 _MICROSECONDS = 1_000_000
@@ -38,9 +39,13 @@ class VideoInfo:
 def probe(path: Path | str) -> VideoInfo:
     """Read the size, rate and length of a video file; decodes its first frame alone.
 
+    A folder of images is a video, too, of which no rate is known.
+
     Raises:
         VideoError: the file is missing, or no video, or none of its frames decodes.
     """
+    if Path(path).is_dir():
+        return _describe_images(Path(path))
     return describe(file_address(Path(path)))
 
 
@@ -57,6 +62,14 @@ def describe(address: Address) -> VideoInfo:
             num_frames=num_frames,
             duration_seconds=duration_seconds,
         )
+
+
+def _describe_images(folder: Path) -> VideoInfo:
+    height, width = read_images(folder, [0]).shape[1:3]
+    num_frames = ImageFolder(folder, fps=DEFAULT_FPS).num_frames
+    return VideoInfo(
+        width=width, height=height, fps=None, num_frames=num_frames, duration_seconds=None
+    )
 
 
 def _length(container: InputContainer, stream: VideoStream) -> tuple[int | None, float | None]:
