@@ -1,7 +1,8 @@
 """Offline linking by name: all detections of a video in, its action tubes out.
 
-Viterbi paths cut to their action are what we recommend: they see the whole video before they
-decide, and unlike greedy links survive frames in which the detector missed.
+"viterbi" is what we recommend: it sees the whole video before it decides, and survives frames in
+which the detector missed. It is not YOWO to the digit: jumps between actors cost, and tubes are
+trimmed. "road" is the one to try beside it where finding every action matters more than its edges.
 """
 
 from __future__ import annotations

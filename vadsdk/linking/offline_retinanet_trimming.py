@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.signal import medfilt
 
 from vadsdk.errors import unknown_name
 from vadsdk.linking.offline_paths import LinkedPath
@@ -43,6 +43,8 @@ class RetinaTrimming:
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
             raise unknown_name("kind of trimming", self.kind, _KINDS)
+        if not 0.0 <= self.switch_cost < np.inf:
+            raise ValueError(f"switch_cost must be 0 or more, not {self.switch_cost}")
         for name in ("max_classes", "min_boxes", "min_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
@@ -79,7 +81,9 @@ def _per_class(path: LinkedPath, settings: RetinaTrimming) -> list[LinkedPath]:
     parts = []
     for class_index in _best_classes(path, settings):
         scores = path.class_scores[:, class_index]
-        peak = medfilt(scores, settings.median_width).max()  # pads with zeros
+        padded = np.pad(scores, settings.median_width // 2)
+        windows = sliding_window_view(padded, settings.median_width)
+        peak = np.median(windows, axis=1).max()
         if peak <= 0:
             continue
         relative = scores / peak

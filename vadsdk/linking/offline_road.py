@@ -71,6 +71,8 @@ class RoadTrimming:
     """A tube's score is the mean of so many of the highest scores of its frames."""
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.switch_cost < np.inf:
+            raise ValueError(f"switch_cost must be 0 or more, not {self.switch_cost}")
         for name in ("min_length", "num_rank_scores"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
