@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -167,6 +168,17 @@ def test_files_that_are_not_frames_are_named(tmp_path: Path) -> None:
         DavisDataset(root)
     assert "cover.jpg: expected a number as the name, such as 00012" in str(raised.value)
     assert "1.jpg: 00001.jpg has the same number" in str(raised.value)
+
+
+def test_a_name_that_is_not_utf8_is_named_in_printable_text(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "davis")
+    folder = root / "JPEGImages" / "480p" / "camel"
+    (folder / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"caf\\udce9\.jpg: expected a number as the name"):
+        DavisDataset(root)
+    write_list(root, 2017, "train", "judo\n\x00\n")
+    with pytest.raises(DatasetError, match=r"train\.txt: line 2, sequence: expected a plain name"):
+        DavisDataset(root)
 
 
 def test_links_out_of_the_data_set_are_refused(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ MALFORMED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (
         lambda d: d["videos"]["a1"]["objects"]["1"].update(category=""),
-        r"meta\.json: videos\.a1\.objects\.1\.category: the category is empty",
+        r"meta\.json: videos\.a1\.objects\.1\.category: the category '' is empty or not printable",
     ),
     (
         lambda d: d["videos"]["a1"]["objects"]["1"].update(frames=[0, 5]),
@@ -147,11 +147,19 @@ MALFORMED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (
         lambda d: d["videos"].update({"../a1": d["videos"]["a1"]}),
-        r"meta\.json: videos\.\.\./a1: expected a plain name without slashes, not '\.\./a1'",
+        r"meta\.json: videos: expected a plain name without slashes, not '\.\./a1'",
     ),
     (
         lambda d: d["videos"].update({"x9": d["videos"]["a1"]}),
         r"JPEGImages/x9: there is no such folder",
+    ),
+    (
+        lambda d: d["videos"].update({"\ud800": d["videos"]["a1"]}),
+        r"meta\.json: videos: expected a plain name without slashes, not '\\ud800'",
+    ),
+    (
+        lambda d: d["videos"]["a1"]["objects"]["1"].update(category="\ud800"),
+        r"videos\.a1\.objects\.1\.category: .* string|category '\\ud800' is empty or not print",
     ),
     (lambda d: d["videos"].clear() or d["videos"].update(b2=meta()), r"JPEGImages/b2: there is no"),
 ]

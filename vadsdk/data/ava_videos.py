@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vadsdk.data.contained_paths import ContainedPaths
 from vadsdk.data.problems import Problem
 from vadsdk.data.records import VideoRecord
+from vadsdk.data.text_lines import printable
 from vadsdk.errors import DatasetError, VideoError
 from vadsdk.structures import Tube
 from vadsdk.structures.ava import NO_PERSON, AvaRows
@@ -54,10 +55,10 @@ def find_videos(folder: Path) -> tuple[dict[str, Path], list[Problem]]:
             continue
         if not contained.holds(path):
             message = "the link leads out of the data set; put the file itself there"
-            problems.append(Problem(str(path), "", message))
+            problems.append(Problem(printable(path), "", message))
         elif path.stem in files:
-            message = f"{files[path.stem].name} is the same video; remove one of the two"
-            problems.append(Problem(str(path), "", message))
+            message = f"another file, {printable(files[path.stem])}, is the same video; remove one"
+            problems.append(Problem(printable(path), "", message))
         else:
             files[path.stem] = path
     return files, problems

@@ -21,6 +21,7 @@ from vadsdk.data.contained_paths import ContainedPaths
 from vadsdk.data.davis_masks import MaskBoxes, MaskKind, read_object_ids
 from vadsdk.data.problems import Problem
 from vadsdk.data.records import VideoRecord
+from vadsdk.data.text_lines import printable
 from vadsdk.errors import DatasetError, VideoError
 from vadsdk.structures import Tube
 from vadsdk.video.folders import IMAGE_SUFFIXES, read_images
@@ -204,7 +205,9 @@ def _numbered_files(
     ]
     files = [path for path in found if path.stem.isascii() and path.stem.isdecimal()]
     problems = [
-        Problem(str(path), "", "expected a number as the name, such as 00012; rename or remove it")
+        Problem(
+            printable(path), "", "expected a number as the name, such as 00012; rename or remove it"
+        )
         for path in sorted(set(found) - set(files))
     ]
     files.sort(key=lambda path: (int(path.stem), path.name))

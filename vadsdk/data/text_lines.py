@@ -78,23 +78,29 @@ def number_of(text: str, field: str) -> float:
 
 def name_of(text: str, field: str) -> str:
     """Return a name that is safe as a part of a path, or raise a FieldError."""
-    if not text or len(text) > _MAX_NAME_LENGTH or text in {".", ".."} or set(text) & set("/\\\0"):
+    if not _is_name(text) or set(text) & set("/\\"):
         raise FieldError(field, f"expected a plain name without slashes, not {shown(text)}")
     return text
 
 
 def relative_path_of(text: str, field: str) -> str:
     """Return a path with forward slashes that stays below its folder, or raise a FieldError."""
-    parts = text.split("/")
-    if any(part in {"", ".", ".."} or len(part) > _MAX_NAME_LENGTH for part in parts) or set(
-        text
-    ) & set("\\\0:"):
+    if not all(map(_is_name, text.split("/"))) or set(text) & set("\\:"):
         raise FieldError(
             field,
             f"{shown(text)} leads out of the data set or is no path; "
             "expected one such as 'class/video.avi'",
         )
     return text
+
+
+def printable(path: Path) -> str:
+    """Return a path for people; bytes of its name that are not UTF-8 are spelt out."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _is_name(text: str) -> bool:
+    return text not in {"", ".", ".."} and len(text) <= _MAX_NAME_LENGTH and text.isprintable()
 
 
 def shown(text: str) -> str:

@@ -82,9 +82,9 @@ def _video(
 ) -> tuple[MetaVideo | None, list[Problem]]:
     file, place = str(root / split / META_FILE), f"videos.{name}"
     try:
-        name_of(name, place)
+        name_of(name, "videos")
     except FieldError as error:
-        return None, [Problem(file, error.field, str(error))]
+        return None, [Problem(file, "videos", str(error))]
     folders = [root / split / kind / name for kind in ("JPEGImages", "Annotations")]
     sequence, problems = list_sequence(
         root, *folders, name=name, split=split, fps=FRAMES_PER_SECOND
@@ -106,8 +106,9 @@ def _labels(file: str, place: str, entry: VideoEntry) -> tuple[dict[int, str], l
         if not 1 <= number <= MAX_OBJECT or str(number) != key:
             message = f"an object is a whole number from 1 to {MAX_OBJECT}, not {key[:20]!r}"
             problems.append(Problem(file, place, message))
-        elif item.category == "":
-            problems.append(Problem(file, f"{place}.{key}.category", "the category is empty"))
+        elif item.category is not None and not (item.category and item.category.isprintable()):
+            message = f"the category {item.category[:20]!a} is empty or not printable; correct it"
+            problems.append(Problem(file, f"{place}.{key}.category", message))
         else:
             labels[number] = item.category or UNNAMED_LABEL
     return labels, problems
