@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_data import FPS, HEIGHT, WIDTH, write_video
 
@@ -479,3 +480,33 @@ def test_no_bytes_make_anything_but_a_dataset_error(
     (folder / "annotations.xml").write_bytes(content)
     with pytest.raises(DatasetError):
         CvatDataset(folder)
+
+
+ODD = ["", "-1", "nan", "1e6", "1e-40", "99999999999", "0", "1", "\u0663", "0,4", "4,5;6,7;8,9"]
+SHAPES = (
+    '<polygon frame="4" outside="0" points="8,12;24,12;24,36"/>',
+    '<polygon frame="7" outside="0" points="8,12;24,12;24,36"/>',
+)
+MASK = '<mask frame="4" outside="0" rle="1,3,2" left="5" top="7" width="3" height="2"/>'
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from(ODD)), min_size=1, max_size=3))
+def test_an_odd_value_is_read_or_named_whatever_its_place(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("odd")
+    tracks = track(box(2), box(9, 20)), track(*SHAPES, id="4"), track(MASK, id="5", label="jump")
+    path = write_xml(folder / "annotations.xml", *tracks)
+    text = path.read_text(encoding="utf-8")
+    for position, odd in changes:
+        values = list(re.finditer(r'(?<==")[^"]*(?=")|(?<=>)[^<>\s][^<>]*(?=<)', text))
+        chosen = values[position % len(values)]
+        text = text[: chosen.start()] + odd + text[chosen.end() :]
+    path.write_text(text, encoding="utf-8")
+    try:
+        dataset = CvatDataset(folder)
+    except DatasetError:
+        return
+    for record in dataset.records:
+        assert dataset.actor_masks(record, [4]).shape == (1, record.height, record.width)

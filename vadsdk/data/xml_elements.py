@@ -16,7 +16,7 @@ from xml.parsers import expat
 from vadsdk.data.problems import Problem
 
 MAX_DEPTH = 32
-"""Elements within each other; CVAT's project exports reach 9, Pascal VOC's files 4."""
+"""Elements within each other; CVAT's project exports reach 8, Pascal VOC's files 5."""
 _CHUNK_BYTES = 1 << 16
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"\d{1,10}", re.ASCII)
