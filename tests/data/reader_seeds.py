@@ -11,8 +11,13 @@ from test_ava import make_root as write_ava
 from test_cvat import box, track, write_xml
 from test_davis import make_root as write_davis
 from test_ucf101_24 import make_root as write_ucf101_24
+from test_voc import an_object, write_list
+from test_voc import write_video as write_pictures_and_boxes
 from test_youtube_vos import make_root as write_youtube_vos
 from tiny_data import HEIGHT, WIDTH, make_dataset, write_video
+
+from vadsdk.data.coco_writer import write_coco
+from vadsdk.data.dataset import open_dataset
 
 
 def write_jhmdb21(folder: Path) -> None:
@@ -35,12 +40,25 @@ def write_cvat_task(folder: Path) -> None:
     write_xml(folder / "clip.xml", track(box(4), box(5), box(9), box(10, outside=1)))
 
 
+def write_coco_file(folder: Path) -> None:
+    dataset = open_dataset(make_dataset(folder))
+    write_coco(folder / "annotations.json", dataset.records, dataset.labels)
+    (folder / "dataset.json").unlink()
+
+
+def write_voc(folder: Path) -> None:
+    write_pictures_and_boxes(folder, "one", [an_object(11)], [an_object(13)], [])
+    write_list(folder, "train", "one/0", "one/1")
+
+
 SEEDS: dict[str, Callable[[Path], object]] = {
     "ava": write_ava,
+    "coco": write_coco_file,
     "cvat": write_cvat_task,
     "davis": write_davis,
     "jhmdb21": write_jhmdb21,
     "ucf101-24": write_ucf101_24,
     "vadsdk": make_dataset,
+    "voc": write_voc,
     "youtube-vos": write_youtube_vos,
 }

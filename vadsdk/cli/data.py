@@ -1,4 +1,4 @@
-"""`vadsdk data`: make, check, split and describe data sets."""
+"""`vadsdk data`: make, import, check, split and describe data sets."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from vadsdk.cli import console
+from vadsdk.cli import annotation, console
 from vadsdk.data.problems import DEFAULT_CLIP_FRAMES
 
 data_app = typer.Typer(
     name="data", help="Make, check, split and describe data sets.", no_args_is_help=True
 )
 
+data_app.command("export")(annotation.export)
+data_app.command("prelabel")(annotation.prelabel)
+
 Root = Annotated[Path, typer.Argument(help="Folder of the data set.", show_default=False)]
 Format = Annotated[
-    str | None, typer.Option("--format", help="vadsdk or jhmdb21; found out if not given.")
+    str | None,
+    typer.Option(
+        "--format", help="Layout, such as vadsdk, jhmdb21 or cvat; found out if not given."
+    ),
 ]
 SplitIndex = Annotated[
-    int | None, typer.Option("--split-index", help="Official split of JHMDB-21: 1, 2 or 3.")
+    int | None, typer.Option("--split-index", help="Official split, 1 to 3 (DAVIS: its year).")
 ]
 MAX_PROBLEMS_SHOWN = 50
 

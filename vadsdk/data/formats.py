@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vadsdk.data import ava, cvat, davis, youtube_vos
+from vadsdk.data import ava, coco, cvat, davis, voc, youtube_vos
 from vadsdk.data.jhmdb21 import Jhmdb21Dataset
 from vadsdk.data.native import NativeDataset
 from vadsdk.data.native_annotation import read_annotation
@@ -81,6 +81,18 @@ FORMATS = {
         expected="CVAT for video 1.1 XML files beside their videos",
         open=lambda root, progress: cvat.CvatDataset(root, progress=progress),
         problems=cvat.read_problems,
+    ),
+    "voc": DatasetFormat(
+        recognise=voc.is_voc,
+        expected="JPEGImages/ and Annotations/ with Pascal VOC's XML files",
+        open=lambda root, progress: voc.VocDataset(root, progress=progress),
+        problems=voc.read_problems,
+    ),
+    "coco": DatasetFormat(
+        recognise=coco.is_coco,
+        expected="annotations.json or instances_*.json in COCO's form with videos",
+        open=lambda root, progress: coco.CocoDataset(root),
+        problems=coco.read_problems,
     ),
 }
 """Every layout by name; the first that recognises a folder opens it."""

@@ -12,8 +12,9 @@ video of another size than 320 x 240, such as 340 x 256, gets its boxes scaled t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -62,26 +63,18 @@ class Ucf101Dataset:
         split_index: int = 1,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        annotation = Ucf101Annotation(find_annotation(root))
-        split_of = read_splits(root, split_index, annotation.names)
-        paths, problems = find_videos(root, annotation.names)
+        content = read_ucf101_24(root, split_index)
+        raise_if_fatal(content.problems, root)
         self.name = root.resolve().name
-        self.missing_videos = len(annotation.names) - len(paths)
+        self.missing_videos = content.num_missing
         """Videos that are annotated, but whose file is not there."""
-        videos = {}
-        for name in paths:
-            video, found = annotation.video(name)
-            problems += found
-            if video is not None:
-                videos[name] = video
-        problems += _absence_problems(annotation, paths, split_of)
-        raise_if_fatal(problems, root)
-        self.problems = tuple(problems)
+        self.problems = tuple(content.problems)
         """What is wrong with it and does not stop a training run."""
+        paths, split_of = content.paths, content.split_of
         listed = [name for name in paths if name in split_of]
         infos = _probe_all([paths[name] for name in listed], progress)
         self.records = tuple(
-            _record(name, paths[name], split_of[name], videos[name], info)
+            _record(name, paths[name], split_of[name], content.videos[name], info)
             for name, info in zip(listed, infos, strict=True)
         )
 
@@ -96,8 +89,53 @@ class Ucf101Dataset:
         return fill_boxes(record, frame_indices)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Ucf101Content:
+    """What lies in a folder of UCF101-24."""
+
+    paths: Mapping[str, Path]
+    """The file of each annotated video that is there, by name."""
+    split_of: Mapping[str, str]
+    """Of each annotated video that is in a list of the split."""
+    videos: Mapping[str, AnnotatedVideo]
+    """Of each video that is there, unless its annotation is malformed."""
+    num_missing: int
+    """Annotated videos that are not there."""
+    problems: Sequence[Problem]
+
+
+def read_problems(root: Path) -> Sequence[Problem]:
+    """Return everything that is wrong with a folder of UCF101-24; no video is opened."""
+    return read_ucf101_24(root).problems
+
+
+def read_ucf101_24(root: Path, split_index: int = 1) -> Ucf101Content:
+    """Read annotation and lists, and find the videos; none is opened.
+
+    Raises:
+        DatasetError: a file is missing or not readable at all.
+    """
+    annotation = Ucf101Annotation(find_annotation(root))
+    split_of = read_splits(root, split_index, annotation.names)
+    paths, problems = find_videos(root, annotation.names)
+    videos = {}
+    for name in paths:
+        video, found = annotation.video(name)
+        problems += found
+        if video is not None:
+            videos[name] = video
+    problems += _absence_problems(annotation, paths, split_of)
+    return Ucf101Content(
+        paths=paths,
+        split_of=split_of,
+        videos=videos,
+        num_missing=len(annotation.names) - len(paths),
+        problems=problems,
+    )
+
+
 def _absence_problems(
-    annotation: Ucf101Annotation, paths: dict[str, Path], split_of: dict[str, str]
+    annotation: Ucf101Annotation, paths: Mapping[str, Path], split_of: Mapping[str, str]
 ) -> list[Problem]:
     file = str(annotation.path)
     missing = [name for name in annotation.names if name not in paths]

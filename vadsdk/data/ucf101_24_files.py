@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from vadsdk.data.contained_paths import ContainedPaths
 from vadsdk.data.problems import Problem
 from vadsdk.data.ucf101_24_annotation import MAT_FILE, PICKLE_FILE
 from vadsdk.errors import DatasetError
@@ -77,7 +78,7 @@ def _read_list(path: Path) -> frozenset[str]:
 
 def find_videos(root: Path, names: Sequence[str]) -> tuple[dict[str, Path], list[Problem]]:
     """Return the file of each video that is there, and what is wrong with those found."""
-    inside = root.resolve()
+    contained = ContainedPaths(root)
     found: dict[str, list[Path]] = {}
     for path in sorted(root.rglob("*")):
         if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
@@ -98,8 +99,8 @@ def find_videos(root: Path, names: Sequence[str]) -> tuple[dict[str, Path], list
                 f"{name} is also {candidates[1].relative_to(root)}, which is not used; drop it"
             )
             problems.append(Problem(str(candidates[0]), "", message, fatal=False))
-        if not candidates[0].resolve().is_relative_to(inside):
-            message = f"it is a link that leads out of {inside}; copy the video there"
+        if not contained.holds(candidates[0]):
+            message = "it is a link that leads out of the data set; copy the video there"
             problems.append(Problem(str(candidates[0]), "", message))
     return paths, problems
 

@@ -1,0 +1,63 @@
+"""Write tubes for annotation tools: a data set's own, or what a model predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vadsdk.data.coco_writer import write_coco
+from vadsdk.data.cvat_writer import CvatVideoTubes, write_cvat
+from vadsdk.data.records import VideoRecord
+from vadsdk.errors import unknown_name
+from vadsdk.structures import Tube
+
+COCO_FILE = "annotations.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class VideoTubes:
+    """The tubes of one video, annotated or predicted."""
+
+    record: VideoRecord
+    """The video."""
+    tubes: tuple[Tube, ...]
+    """What to write of it."""
+
+
+def write_tubes(
+    format: str, folder: Path, videos: Sequence[VideoTubes], labels: Sequence[str]
+) -> list[Path]:
+    """Write tubes in one of `EXPORT_FORMATS` and return the files, each whole or not at all.
+
+    Args:
+        format: "cvat" writes one XML file a video, "coco" one JSON file.
+        folder: is made if it is missing.
+        videos: with their tubes.
+        labels: names of the classes, in their order.
+
+    Raises:
+        ConfigError: unknown format.
+        DatasetError: a tube does not fit its video or the labels, or a file cannot be written.
+    """
+    if format not in EXPORT_FORMATS:
+        raise unknown_name("annotation format", format, EXPORT_FORMATS)
+    return EXPORT_FORMATS[format](folder, videos, labels)
+
+
+def _cvat(folder: Path, videos: Sequence[VideoTubes], labels: Sequence[str]) -> list[Path]:
+    entries = [CvatVideoTubes(record=video.record, tubes=video.tubes) for video in videos]
+    return write_cvat(folder, entries, labels)
+
+
+def _coco(folder: Path, videos: Sequence[VideoTubes], labels: Sequence[str]) -> list[Path]:
+    path = folder / COCO_FILE
+    write_coco(path, [replace(video.record, tubes=video.tubes) for video in videos], labels)
+    return [path]
+
+
+EXPORT_FORMATS: dict[str, Callable[[Path, Sequence[VideoTubes], Sequence[str]], list[Path]]] = {
+    "cvat": _cvat,
+    "coco": _coco,
+}
+"""What annotation tools read."""
