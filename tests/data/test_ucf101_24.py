@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_data import write_video
 
-from vadsdk.data import ucf101_24_mat
+from vadsdk.data import matlab_files
+from vadsdk.data.matlab_files import read_mat
 from vadsdk.data.ucf101_24 import Ucf101Dataset, read_problems
 from vadsdk.data.ucf101_24_annotation import Ucf101Annotation
 from vadsdk.data.ucf101_24_files import is_ucf101_24
-from vadsdk.data.ucf101_24_mat import read_mat
 from vadsdk.errors import DatasetError
 from vadsdk.video import read_frames
 
@@ -427,7 +427,7 @@ def test_a_mat_file_that_is_missing_or_too_large_is_named(
 ) -> None:
     with pytest.raises(DatasetError, match=r"cannot read .*a\.mat: No such file"):
         read_mat(tmp_path / "a.mat")
-    monkeypatch.setattr(ucf101_24_mat, "MAX_BYTES", 4096)
+    monkeypatch.setattr(matlab_files, "MAX_BYTES", 4096)
     (tmp_path / "a.mat").write_bytes(mat_file(element(15, zlib.compress(bytes(100_000)))))
     with pytest.raises(DatasetError, match="it decompresses to more than 4096 bytes"):
         read_mat(tmp_path / "a.mat")

@@ -6,15 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vadsdk.data import ava, coco, cvat, davis, voc, youtube_vos
+from vadsdk.data import ava, coco, cvat, davis, ucf101_24, voc, youtube_vos
 from vadsdk.data.jhmdb21 import Jhmdb21Dataset
 from vadsdk.data.native import NativeDataset
 from vadsdk.data.native_annotation import read_annotation
 from vadsdk.data.native_schema import DATASET_FILE
 from vadsdk.data.problems import Problem
 from vadsdk.data.records import ActionDataset
-from vadsdk.data.ucf101_24 import Ucf101Dataset
-from vadsdk.data.ucf101_24_files import MAT_FILE, PICKLE_FILE, is_ucf101_24
+from vadsdk.data.ucf101_24_files import is_ucf101_24
 from vadsdk.errors import DatasetError
 
 Progress = Callable[[int, int], None]
@@ -52,10 +51,10 @@ FORMATS = {
     ),
     "ucf101-24": DatasetFormat(
         recognise=is_ucf101_24,
-        expected=f"{MAT_FILE} or {PICKLE_FILE}",
-        open=lambda root, progress: Ucf101Dataset(root, progress=progress),
-        open_split=Ucf101Dataset,
-        problems=lambda root: Ucf101Dataset(root).problems,
+        expected="finalAnnots.mat or pyannot.pkl",
+        open=lambda root, progress: ucf101_24.Ucf101Dataset(root, progress=progress),
+        open_split=ucf101_24.Ucf101Dataset,
+        problems=ucf101_24.read_problems,
     ),
     "ava": DatasetFormat(
         recognise=ava.is_ava,

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 
 from vadsdk.data.atomic import complete_or_absent
+from vadsdk.data.matlab_files import read_mat
 from vadsdk.errors import DatasetError
 
 NUM_READERS = 2
@@ -47,15 +47,12 @@ def read_part_mask(root: Path, clip: str) -> NDArray[np.bool_]:
     path = _mask_path(root, clip)
     if not path.is_file():
         raise DatasetError(f"{path} does not exist; unpack the official puppet masks there")
-    try:
-        content = scipy.io.loadmat(path, variable_names=["part_mask"])
-    except Exception as error:  # scipy fails on a damaged file in more ways than it documents
-        raise DatasetError(
-            f"{path} is not a readable MATLAB 5 file ({error}); unpack it again"
-        ) from error
+    content = read_mat(path)
     mask = content.get("part_mask")
-    if mask is None or mask.ndim != 3 or mask.dtype.kind not in "bui":
-        found = "no part_mask" if mask is None else f"a part_mask {mask.shape} of {mask.dtype}"
+    if not isinstance(mask, np.ndarray) or mask.ndim != 3 or mask.dtype.kind not in "bui":
+        found = "no part_mask"
+        if isinstance(mask, np.ndarray):
+            found = f"a part_mask {mask.shape} of {mask.dtype}"
         raise DatasetError(f"{path} holds {found}, expected integers (height, width, frames)")
     return np.ascontiguousarray(mask.transpose(2, 0, 1) != 0)  # (H, W, F) -> (F, H, W)
 

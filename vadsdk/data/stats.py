@@ -29,7 +29,7 @@ class SplitStats:
     num_frames: int
     """Frames of all videos."""
     seconds: float
-    """Duration of all videos."""
+    """Duration of all videos whose frame rate is known."""
     num_tubes: int
     """Annotated actions."""
 
@@ -126,7 +126,7 @@ def _split_stats(name: str, records: Sequence[VideoRecord]) -> SplitStats:
         num_videos=len(records),
         num_labelled=sum(record.labelled for record in records),
         num_frames=sum(record.num_frames for record in records),
-        seconds=sum(record.num_frames / record.fps for record in records),
+        seconds=sum(r.num_frames / r.fps for r in records if r.fps > 0),
         num_tubes=sum(len(record.tubes) for record in records),
     )
 

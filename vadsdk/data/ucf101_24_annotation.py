@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vadsdk.data.matlab_files import read_mat
 from vadsdk.data.problems import Problem, VideoExtent, tube_problems
 from vadsdk.data.restricted_pickle import read_pickle
-from vadsdk.data.ucf101_24_mat import read_mat
 from vadsdk.errors import DatasetError
 
 CLASSES = (

@@ -14,7 +14,7 @@ from vadsdk.data.voc_annotation import VocObject, VocPicture
 from vadsdk.data.voc_linking import Track, link
 from vadsdk.errors import VideoError
 from vadsdk.structures import Tube
-from vadsdk.video.folders import IMAGE_SUFFIXES, _files, read_images
+from vadsdk.video.folders import image_files, read_images
 
 
 def video_record(
@@ -30,7 +30,7 @@ def video_record(
         fps: pictures a second.
     """
     try:
-        images = _files(folder, IMAGE_SUFFIXES)  # in the order in which they are decoded
+        images = image_files(folder)  # in the order in which they are decoded
         if not images:
             raise VideoError(f"{folder} has no image in it")
         size = pictures[0].size if pictures else _size_of(folder)

@@ -29,6 +29,15 @@ def video_files(folder: Path | str) -> list[Path]:
     return _files(Path(folder), VIDEO_SUFFIXES)
 
 
+def image_files(folder: Path) -> list[Path]:
+    """Return the images directly in a folder, in the order in which they are frames.
+
+    Raises:
+        VideoError: there is no such folder.
+    """
+    return _files(folder, IMAGE_SUFFIXES)
+
+
 class ImageFolder:
     """The images of a folder as one video, `frame2` before `frame10`.
 
@@ -43,7 +52,7 @@ class ImageFolder:
     is_live = False
 
     def __init__(self, folder: Path, *, fps: float) -> None:
-        self._paths = _files(folder, IMAGE_SUFFIXES)
+        self._paths = image_files(folder)
         if not self._paths:
             known = ", ".join(sorted(IMAGE_SUFFIXES))
             raise VideoError(f"{folder} has no image in it, expected files such as {known}")
@@ -78,7 +87,7 @@ def read_images(
     Raises:
         VideoError: no such folder or image, one that cannot be read, or images of several sizes.
     """
-    paths = _files(folder, IMAGE_SUFFIXES)
+    paths = image_files(folder)
     if not paths:
         raise VideoError(f"{folder} has no image in it")
     images: list[NDArray[np.uint8]] = []
