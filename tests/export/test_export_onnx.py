@@ -16,6 +16,7 @@ from vadsdk.errors import ConfigError, ExportError
 from vadsdk.export import ExportReport, export_onnx
 from vadsdk.export.parity import Tolerance, check_parity
 from vadsdk.export.parity_clips import smooth_noise_clips
+from vadsdk.models import build_model
 from vadsdk.runtime import load_model
 
 
@@ -122,3 +123,25 @@ def test_synthesised_clips_move_and_use_the_whole_range() -> None:
     assert (clips.min(), clips.max()) == (0, 255)
     assert np.abs(np.diff(clips.astype(int), axis=1)).mean() > 1
     assert not np.array_equal(clips[0], clips[1])
+
+
+def test_capsules_that_are_all_but_inactive_are_routed_alike(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build_model("videocapsnet-s", 4).eval()
+    with torch.no_grad():  # an engine whose sigmoid stops at 1.5e-8 is off by 0.5 here
+        network.activations.bias.copy_(torch.linspace(-28, -19, 8))
+        network.activations.weight.mul_(0.3)
+        network.poses.weight.mul_(10)
+    spec = network.spec("videocapsnet-s", tuple("abcd"))
+    report = export_onnx(network, spec, tmp_path / "model.onnx")
+    assert report.parity.max_abs_error < 1e-5
+
+
+def test_a_clip_without_any_active_capsule_scores_nothing() -> None:
+    torch.manual_seed(0)
+    network = build_model("videocapsnet-s", 4).eval()
+    with torch.no_grad():
+        network.activations.bias.fill_(-300)
+        outputs = network(torch.rand(2, 3, 8, 112, 112))
+    assert outputs.class_scores.abs().max() < 1e-6
+    assert outputs.mask_logits.isfinite().all()

@@ -1,19 +1,28 @@
 """2D capsules: from feature maps to primary capsules, and routed to one capsule a class.
 
 Legend: B clips, H, W of the grid, M primary capsules, K classes, P = H * W positions. A pose is a
-4 x 4
-matrix, row-major.
+4 x 4 matrix, row-major.
 """
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vadsdk.kernels.routing import RoutingMode, em_routing
 
 POSE_SIDE = 4
 POSE_SIZE = POSE_SIDE**2
+
+
+def capsule_activations(logits: Tensor) -> Tensor:
+    """Return the sigmoid, as exactly near 0 as anywhere, in every engine.
+
+    Routing divides by sums of activations however small, so their ratios count; engines' own
+    sigmoids stop short of 0 (onnxruntime's at 1.5e-8).
+    """
+    return (-F.softplus(-logits)).exp().to(logits.dtype)
 
 
 class PrimaryCapsules(nn.Module):
@@ -30,7 +39,7 @@ class PrimaryCapsules(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, H, W, M * 16 + M): poses, then activations in (0, 1)."""
-        capsules = torch.cat([self.pose(features), torch.sigmoid(self.a(features))], dim=1)
+        capsules = torch.cat([self.pose(features), capsule_activations(self.a(features))], dim=1)
         return capsules.permute(0, 2, 3, 1)
 
 

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from vadsdk.kernels.routing import em_routing
 from vadsdk.models.backbones.i3d import I3D, PAPER1_I3D
+from vadsdk.models.capsules import capsule_activations
 from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
 from vadsdk.structures import DecodingSpec, ModelSpec
 
@@ -40,6 +41,7 @@ _SKIPS = ("Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_4f")
 _IN_CHANNELS = 4  # RGB and motion
 _FINE = 2 * 2 * 2  # pixels of the output in one of the decoder's last layer
 _LOGIT_EDGE = 1e-4
+_LEAST_ACTIVITY = 1e-30  # a clip without any active capsule scores 0, not 0 / 0
 _MOTION_GAIN = 4.0  # brings frame differences to the spread of the colours
 _BN_MOMENTUM = 0.1  # I3D's 0.01 needs thousands of steps to follow weights learned from scratch
 
@@ -155,7 +157,7 @@ class SmallVideoCapsNet(nn.Module):
     def _route(self, deep: Tensor) -> tuple[Tensor, Tensor]:
         capsules, kernel = self.config.num_capsules, self.config.capsule_kernel
         poses = self.poses(deep).flatten(2).mT.float()  # (B, P, capsules * 16)
-        activations = self.activations(deep).flatten(2).mT.float().sigmoid()
+        activations = capsule_activations(self.activations(deep).flatten(2).mT.float())
         evidence = F.avg_pool2d(self.evidence(deep).float(), kernel, stride=1).flatten(2).mT
         positions = poses.shape[:2]
         routed = em_routing(
@@ -168,7 +170,7 @@ class SmallVideoCapsNet(nn.Module):
         agreement = torch.logit(routed.activations, _LOGIT_EDGE).unflatten(0, positions)
         poses = routed.poses.flatten(2).unflatten(0, positions)
         activity = activations.mean(2, keepdim=True)  # (B, P, 1)
-        share = activity / activity.mean(1, keepdim=True)
+        share = activity / activity.mean(1, keepdim=True).clamp_min(_LEAST_ACTIVITY)
         return poses, torch.sigmoid(agreement + evidence) * share
 
     def _decode(self, grid: Tensor, skips: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
