@@ -1,5 +1,6 @@
 """The process that decodes for `decode_workers`; it speaks over its standard input and output.
 
+    worker ->  READY, once
     parent ->  one JSON line, a DecodeRequest
     worker ->  one JSON line, {"shape": [F, h, w, 3]}, and then the F * h * w * 3 bytes;
                or one JSON line, {"error": text}
@@ -24,6 +25,8 @@ from vadsdk.data.segments import read_segment
 from vadsdk.errors import VideoError
 from vadsdk.video import FrameReader, read_frames
 
+READY = b"ready\n"
+"""What a worker writes first, once it can answer."""
 _MAX_READERS = 32
 
 
@@ -89,6 +92,8 @@ def main() -> None:
     """Answer until the parent closes the pipe."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get between the answers
+    out.write(READY)
+    out.flush()
     decoder = Decoder()
     for line in sys.stdin.buffer:
         answer(line, decoder, out)

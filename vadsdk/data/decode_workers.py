@@ -22,7 +22,7 @@ from typing import IO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.data.decode_worker import DecodeRequest
+from vadsdk.data.decode_worker import READY, DecodeRequest
 from vadsdk.errors import VideoError
 
 DEFAULT_TIMEOUT_SECONDS = 600.0
@@ -129,13 +129,21 @@ def _stop_all(workers: Sequence[_Worker]) -> None:
 
 
 def _start() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+    """Start a process and wait until it can answer; that takes no time of the first request."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "vadsdk.data.decode_worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # FFmpeg's complaints; the answer says what is wrong
         start_new_session=True,  # Ctrl-C is the parent's to handle
     )
+    assert process.stdout is not None
+    if process.stdout.readline() != READY:
+        raise VideoError(
+            f"the decoding process did not start (exit status {_reap(process)}); try "
+            f"{sys.executable} -m vadsdk.data.decode_worker by hand to see why"
+        )
+    return process
 
 
 def _reap(process: subprocess.Popen[bytes]) -> int:
