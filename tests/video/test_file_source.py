@@ -205,7 +205,7 @@ def test_a_video_without_one_decodable_frame_is_an_error(make_video):
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(VideoError, match=r"nope\.mp4 does not exist; check the path"):
         open_source(tmp_path / "nope.mp4")
-    with pytest.raises(VideoError, match="is a folder, expected a video file"):
+    with pytest.raises(VideoError, match="is a folder without images, expected a video file"):
         probe(tmp_path)
 
 

@@ -89,7 +89,9 @@ def read_images(
     """
     paths = image_files(folder)
     if not paths:
-        raise VideoError(f"{folder} has no image in it")
+        raise VideoError(
+            f"{folder} is a folder without images, expected a video file or a folder of images"
+        )
     images: list[NDArray[np.uint8]] = []
     full_size: tuple[int, int] | None = None
     for index in range(len(paths)) if frame_indices is None else frame_indices:
