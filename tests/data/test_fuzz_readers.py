@@ -19,7 +19,7 @@ from vadsdk.data.dataset import FORMATS, open_dataset
 from vadsdk.errors import VadsdkError
 
 SECONDS = float(os.environ.get("VADSDK_FUZZ_SECONDS", "0"))
-NUM_EXAMPLES = 100_000 if SECONDS else 40
+NUM_EXAMPLES = 200 if SECONDS else 40
 SLOWEST_SECONDS = 10.0
 TOKENS = (
     *(b"", b"\x00", b"\xff\xfe", b"\n", b",", b'"', b"<", b">", b"&a;", b"{", b"[", b"]}", b"null"),
@@ -100,8 +100,6 @@ def test_damaged_annotation_is_read_or_refused_in_our_own_words(
     @settings(max_examples=NUM_EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(index=st.integers(0, len(files) - 1), changes=mutations)
     def attempt(index: int, changes: list[tuple[float, str, bytes, int]]) -> None:
-        if SECONDS and time.monotonic() > deadline:
-            return
         original = files[index]
         target = copy / original.relative_to(folder)
         target.write_bytes(damaged(original.read_bytes(), changes))
@@ -115,6 +113,8 @@ def test_damaged_annotation_is_read_or_refused_in_our_own_words(
         assert time.monotonic() - started < SLOWEST_SECONDS
 
     attempt()
+    while time.monotonic() < deadline:
+        attempt()
 
 
 def read_all(name: str, folder: Path) -> None:
