@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -65,3 +67,33 @@ def test_nothing_is_left_of_an_import_that_fails(native_folder: Path, tmp_path: 
     with pytest.raises(DatasetError, match="none of the videos of set could be imported"):
         import_dataset(source, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_what_the_annotation_does_not_tell_is_read_from_the_video(
+    native_folder: Path, tmp_path: Path
+) -> None:
+    source = open_dataset(native_folder)
+    expected = source.records[0]
+    source.records = (
+        replace(expected, num_frames=0, fps=0.0, width=0, height=0),
+        *source.records[1:],
+    )
+    import_dataset(source, tmp_path / "out")
+    found = open_dataset(tmp_path / "out").records[0]
+    assert (found.num_frames, found.fps) == (expected.num_frames, expected.fps)
+    assert (found.width, found.height) == (expected.width, expected.height)
+
+
+def test_a_folder_of_images_without_a_rate_is_left_out_and_told(
+    native_folder: Path, tmp_path: Path
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    cv2.imwrite(str(images / "0.png"), np.zeros((48, 64, 3), np.uint8))
+    source = open_dataset(native_folder)
+    source.records = (
+        replace(source.records[0], path=images, fps=0.0, tubes=()),
+        *source.records[1:],
+    )
+    ((_, reason),) = import_dataset(source, tmp_path / "out").skipped
+    assert "does not tell its frame rate or length" in reason

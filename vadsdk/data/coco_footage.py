@@ -7,13 +7,12 @@ A name is looked for as the end of a path, with or without the suffix of a video
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from vadsdk.data.contained_paths import ContainedPaths
-from vadsdk.video.folders import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from vadsdk.video.folders import IMAGE_SUFFIXES, VIDEO_SUFFIXES, image_files
 
 
 class FootageError(Exception):
@@ -105,15 +104,4 @@ class CocoFootage:
 
 def picture_names(folder: Path) -> list[str]:
     """Return the names of a folder's pictures in the order of the video that they are."""
-    names = (
-        path.name
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
-    return sorted(names, key=_natural_order)
-
-
-def _natural_order(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Order as `ImageFolder` does, which counts frames so: `frame2` before `frame10`."""
-    parts = re.findall(r"\d+|\D+", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
+    return [path.name for path in image_files(folder)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vadsdk.data.cvat_meta import CvatTask
 from vadsdk.data.problems import Problem, VideoExtent
 from vadsdk.errors import VideoError
 from vadsdk.video import VideoInfo, probe, video_files
-from vadsdk.video.folders import VIDEO_SUFFIXES, ImageFolder
+from vadsdk.video.folders import VIDEO_SUFFIXES
 from vadsdk.video.presentation import DEFAULT_FPS
 
 IMAGES_FOLDER = "images"
@@ -91,16 +91,7 @@ def describe_video(task: CvatTask, xml_path: Path) -> TaskVideo:
 def _probe(path: Path) -> VideoInfo | None:
     """Return what a video says of itself; None if it cannot be read, which decoding reports."""
     try:
-        if not path.is_dir():
-            return probe(path)
-        images = ImageFolder(path, fps=DEFAULT_FPS)
-        first = next(iter(images)).image
+        info = probe(path)
     except VideoError:
         return None
-    return VideoInfo(
-        width=first.shape[1],
-        height=first.shape[0],
-        fps=images.fps,
-        num_frames=images.num_frames,
-        duration_seconds=images.num_frames / images.fps,
-    )
+    return info if info.fps or not path.is_dir() else replace(info, fps=DEFAULT_FPS)

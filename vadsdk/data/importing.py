@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -104,10 +104,7 @@ def _bring_over(
 ) -> NativeVideo:
     if not record.path.exists():
         raise VideoError(f"{record.path} does not exist; put it there, or leave it out")
-    num_frames, fps = record.num_frames, record.fps
-    if not (num_frames and fps and record.width):
-        info = probe(record.path)
-        num_frames, fps = num_frames or info.num_frames or 0, fps or info.fps or 0.0
+    record = _measured(record)
     masks_path = None
     if dataset.has_masks and record.labelled and record.tubes:
         masks_path = f"masks/{name}.json"
@@ -119,8 +116,8 @@ def _bring_over(
     return NativeVideo(
         path=f"videos/{name}{suffix}",
         split=record.split,
-        num_frames=num_frames,
-        fps=fps,
+        num_frames=record.num_frames,
+        fps=record.fps,
         width=record.width,
         height=record.height,
         tubes=tuple(_inside(tube, record) for tube in record.tubes),
@@ -128,6 +125,20 @@ def _bring_over(
         labelled=record.labelled,
         annotated_frames=record.annotated_frames,
     )
+
+
+def _measured(record: VideoRecord) -> VideoRecord:
+    """Return the record with what its annotation does not tell of the video; VideoError if lost."""
+    if record.num_frames and record.fps and record.width and record.height:
+        return record
+    info = probe(record.path)
+    num_frames, fps = record.num_frames or info.num_frames, record.fps or info.fps
+    if not num_frames or not fps:
+        raise VideoError(
+            f"{record.path} does not tell its frame rate or length; convert it to mp4, which does"
+        )
+    size = {"width": record.width or info.width, "height": record.height or info.height}
+    return replace(record, num_frames=num_frames, fps=fps, **size)
 
 
 def _write_union(dataset: ActionDataset, record: VideoRecord, path: Path) -> None:
