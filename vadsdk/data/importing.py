@@ -137,8 +137,13 @@ def _measured(record: VideoRecord) -> VideoRecord:
         raise VideoError(
             f"{record.path} does not tell its frame rate or length; convert it to mp4, which does"
         )
-    size = {"width": record.width or info.width, "height": record.height or info.height}
-    return replace(record, num_frames=num_frames, fps=fps, **size)
+    return replace(
+        record,
+        num_frames=num_frames,
+        fps=fps,
+        width=record.width or info.width,
+        height=record.height or info.height,
+    )
 
 
 def _write_union(dataset: ActionDataset, record: VideoRecord, path: Path) -> None:
