@@ -10,7 +10,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from vadsdk.export.manifest import ExportReport, make_report, manifest_path, wri
 from vadsdk.export.parity import Tolerance, check_parity, require_clips
 from vadsdk.export.parity_clips import smooth_noise_clips
 from vadsdk.models.raw_contract import RawContract
-from vadsdk.structures import ModelSpec, RawOutputs
+from vadsdk.structures import ModelSpec, output_names
 from vadsdk.structures.model_spec import SPEC_KEY
 from vadsdk.whole_file import whole_file
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 OPSET = 18
 """What torch's exporter writes without a conversion; onnxruntime >= 1.14, TensorRT >= 8.6."""
 INPUT_NAME = "clips"
-OUTPUT_NAMES = tuple(entry.name for entry in fields(RawOutputs))
 EXAMPLE_BATCH = 2
 """Not 1: the exporter would take a batch of 1 for a constant."""
 
@@ -111,7 +110,7 @@ def _to_onnx(contract: RawContract, spec: ModelSpec) -> onnx.ModelProto:
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=[INPUT_NAME],
-                output_names=list(OUTPUT_NAMES),
+                output_names=list(output_names(spec.kind)),
                 dynamic_shapes={"clips": {0: torch.export.Dim("batch", min=1)}},
                 verbose=False,
             )

@@ -16,7 +16,7 @@ from vadsdk.decoding import decode_frame
 from vadsdk.errors import ExportError
 from vadsdk.runtime import load_model
 from vadsdk.runtime.checkpoint import TorchModel
-from vadsdk.structures import ClipModel, Detections, ModelSpec, RawOutputs
+from vadsdk.structures import ClipModel, Detections, MaskOutputs, ModelSpec
 
 MATCH_IOU = 0.9
 """Two detections are the same from this overlap of their boxes on."""
@@ -85,7 +85,7 @@ def check_parity(
     original: ClipModel = TorchModel(network, spec, device)
     exported = load_model(path)
     batches = [clips[index : index + 1] for index in range(len(clips))] + [clips]
-    pairs = [(original.infer(batch), exported.infer(batch)) for batch in batches]
+    pairs = [(_masks(original, batch), _masks(exported, batch)) for batch in batches]
     report = _measure(pairs, spec, len(clips))
     _judge(report, tolerance, path)
     return report
@@ -104,8 +104,15 @@ def require_clips(clips: NDArray[np.uint8]) -> None:
         )
 
 
+def _masks(model: ClipModel, clips: NDArray[np.uint8]) -> MaskOutputs:
+    outputs = model.infer(clips)
+    if not isinstance(outputs, MaskOutputs):
+        raise ExportError(f"{model.spec.model!r} is no mask model; export writes those so far")
+    return outputs
+
+
 def _measure(
-    pairs: list[tuple[RawOutputs, RawOutputs]], spec: ModelSpec, num_clips: int
+    pairs: list[tuple[MaskOutputs, MaskOutputs]], spec: ModelSpec, num_clips: int
 ) -> ParityReport:
     score_error = mask_error = detection_error = 0.0
     num_detections = unmatched = 0
@@ -138,7 +145,7 @@ def _measure(
     )
 
 
-def _require_same_shapes(original: RawOutputs, exported: RawOutputs) -> None:
+def _require_same_shapes(original: MaskOutputs, exported: MaskOutputs) -> None:
     for name in ("class_scores", "mask_logits"):
         wanted, came = getattr(original, name).shape, getattr(exported, name).shape
         if wanted != came:
@@ -174,7 +181,7 @@ def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), np.float32)
 
 
-def _decode(outputs: RawOutputs, spec: ModelSpec) -> list[Detections]:
+def _decode(outputs: MaskOutputs, spec: ModelSpec) -> list[Detections]:
     """Return the detections of every frame of every clip, at the size of the model's input.
 
     All scores count, as a little trained network would otherwise be compared on no detections.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.structures import DecodingSpec, Frame, ModelSpec, RawOutputs
+from vadsdk.structures import DecodingSpec, Frame, MaskOutputs, ModelSpec
 
 FPS = 25.0
 
@@ -40,11 +40,11 @@ class BrightSquareModel:
     def spec(self) -> ModelSpec:
         return self._spec
 
-    def infer(self, clips: NDArray[np.uint8]) -> RawOutputs:
+    def infer(self, clips: NDArray[np.uint8]) -> MaskOutputs:
         self.clips += list(clips.copy())
         self.batch_sizes.append(len(clips))
         blue = clips[..., 2].mean(axis=(1, 2, 3), dtype=np.float64) / 255
-        return RawOutputs(
+        return MaskOutputs(
             class_scores=np.stack([blue, 1 - blue], axis=1).astype(np.float32),
             mask_logits=(clips[..., 0].astype(np.float32) - 128) / 16,
         )

@@ -13,7 +13,7 @@ from scipy.special import expit
 from vadsdk.errors import ConfigError, ModelFileError, VideoError
 from vadsdk.linking import LinkingSpec
 from vadsdk.streaming import StreamingDetector, detect_stream, detect_video
-from vadsdk.structures import Frame, FrameResult, ModelSpec, RawOutputs
+from vadsdk.structures import Frame, FrameResult, MaskOutputs, ModelSpec
 
 BRIGHT = float(expit((255 - 128) / 16))
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(0, 45), st.data())
@@ -220,10 +220,10 @@ def test_options_out_of_range_are_named(options: dict[str, float], message: str)
 
 def test_a_model_whose_output_does_not_fit_its_spec_is_an_error():
     class TooManyClasses(BrightSquareModel):
-        def infer(self, clips: np.ndarray) -> RawOutputs:
+        def infer(self, clips: np.ndarray) -> MaskOutputs:
             raw = super().infer(clips)
             scores = np.zeros((len(clips), 7), np.float32)
-            return RawOutputs(class_scores=scores, mask_logits=raw.mask_logits)
+            return MaskOutputs(class_scores=scores, mask_logits=raw.mask_logits)
 
     with pytest.raises(ModelFileError, match="do not belong together"):
         list(detect_stream(TooManyClasses(make_spec()), numbered(20)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vadsdk.errors import ModelFileError
 from vadsdk.runtime.clips import check_clips
 from vadsdk.runtime.loading import device_index
-from vadsdk.structures import ModelSpec, RawOutputs
+from vadsdk.structures import OUTPUTS_OF_KIND, ModelSpec, RawOutputs, output_names
 
 try:
     import torch
@@ -53,11 +53,9 @@ class TorchModel:
         check_clips(clips, self._spec)
         # a copy: torch takes neither read-only nor flipped arrays as they are
         batch = torch.from_numpy(clips.copy()).to(self._device)
-        class_scores, mask_logits = self._network(batch)
-        return RawOutputs(
-            class_scores=class_scores.float().cpu().numpy(),
-            mask_logits=mask_logits.float().cpu().numpy(),
-        )
+        values = [tensor.float().cpu().numpy() for tensor in self._network(batch)]
+        names = output_names(self._spec.kind)
+        return OUTPUTS_OF_KIND[self._spec.kind](**dict(zip(names, values, strict=True)))
 
 
 def load_checkpoint_model(path: Path, device: str = "cpu") -> TorchModel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,12 @@ from numpy.typing import NDArray
 from vadsdk.errors import ModelFileError
 from vadsdk.runtime.clips import check_clips
 from vadsdk.runtime.loading import device_index
-from vadsdk.structures import ModelSpec, RawOutputs
+from vadsdk.structures import OUTPUTS_OF_KIND, ModelSpec, RawOutputs, output_names
 from vadsdk.structures.model_spec import SPEC_KEY
 
 if TYPE_CHECKING:
     import onnxruntime
 
-OUTPUT_NAMES = tuple(entry.name for entry in fields(RawOutputs))
 MAX_FILE_BYTES = 2**31 - 1
 """One protobuf file cannot be larger; weights beside it (external data) are refused."""
 EXPORT_ADVICE = "export it again with `vadsdk export RUN --format onnx --out FILE`"
@@ -51,8 +49,9 @@ class OnnxModel:
         """Run the model on (B, T, h, w, 3) RGB clips at the size of `spec`; B is 1 or more."""
         check_clips(clips, self._spec)
         feed = {self._input_name: np.ascontiguousarray(clips)}
-        class_scores, mask_logits = self._session.run(list(OUTPUT_NAMES), feed)
-        return RawOutputs(class_scores=class_scores, mask_logits=mask_logits)
+        names = output_names(self._spec.kind)
+        values = self._session.run(list(names), feed)
+        return OUTPUTS_OF_KIND[self._spec.kind](**dict(zip(names, values, strict=True)))
 
 
 def _open_session(path: Path, device: str, num_threads: int | None) -> onnxruntime.InferenceSession:
@@ -136,10 +135,11 @@ def _check_interface(path: Path, session: onnxruntime.InferenceSession, spec: Mo
     wanted = [spec.clip_length, spec.input_height, spec.input_width, 3]
     inputs = [(entry.type, list(entry.shape)[1:]) for entry in session.get_inputs()]
     outputs = {entry.name for entry in session.get_outputs()}
-    if inputs != [("tensor(uint8)", wanted)] or not outputs >= set(OUTPUT_NAMES):
+    names = output_names(spec.kind)
+    if inputs != [("tensor(uint8)", wanted)] or not outputs >= set(names):
         raise ModelFileError(
             f"{path} takes {inputs} and gives {sorted(outputs)}; its spec promises one uint8 "
-            f"input (B, {', '.join(map(str, wanted))}) and outputs {list(OUTPUT_NAMES)}. "
+            f"input (B, {', '.join(map(str, wanted))}) and outputs {list(names)}. "
             f"Its metadata and graph do not belong together: {EXPORT_ADVICE}."
         )
     return str(session.get_inputs()[0].name)

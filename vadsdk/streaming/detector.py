@@ -17,6 +17,7 @@ from vadsdk.structures import (
     Detections,
     Frame,
     FrameResult,
+    MaskOutputs,
     ModelSpec,
     RawOutputs,
 )
@@ -170,8 +171,8 @@ class StreamingDetector:
         """Run the clips at hand, at most `batch_size`."""
         if not self._clips:
             return
-        outputs = self._model.infer(np.stack([clip.images for clip in self._clips]))
-        _check_outputs(outputs, len(self._clips), self._spec)
+        raw = self._model.infer(np.stack([clip.images for clip in self._clips]))
+        outputs = _checked_outputs(raw, len(self._clips), self._spec)
         for row, clip in enumerate(self._clips):
             self._fusion.add(
                 clip.frame_indices, outputs.class_scores[row], outputs.mask_logits[row]
@@ -215,7 +216,8 @@ def _checked_spec(model: ClipModel) -> ModelSpec:
     return model.spec
 
 
-def _check_outputs(outputs: RawOutputs, num_clips: int, spec: ModelSpec) -> None:
+def _checked_outputs(outputs: RawOutputs, num_clips: int, spec: ModelSpec) -> MaskOutputs:
+    assert isinstance(outputs, MaskOutputs)  # the kind of the spec
     came = (outputs.class_scores.shape, outputs.mask_logits.shape[:2])
     expected = ((num_clips, len(spec.labels)), (num_clips, spec.clip_length))
     if came != expected:
@@ -223,3 +225,4 @@ def _check_outputs(outputs: RawOutputs, num_clips: int, spec: ModelSpec) -> None
             f"{spec.model!r} gave class scores and masks of shapes {came}, but its spec says "
             f"{expected}; the model file and its spec do not belong together: export it again"
         )
+    return outputs
