@@ -7,19 +7,27 @@ whose weight is 0; where no row counts it is a zero that is still connected to t
 from vadsdk.losses.bce import bce_loss
 from vadsdk.losses.classification_consistency import classification_consistency_loss
 from vadsdk.losses.cross_entropy import cross_entropy_loss
+from vadsdk.losses.cross_modal_contrast import cross_modal_contrast_loss, one_way_contrast_loss
 from vadsdk.losses.dice import dice_loss
 from vadsdk.losses.gradient_smoothness import gradient_smoothness_loss
 from vadsdk.losses.localisation_consistency import localisation_consistency_loss
+from vadsdk.losses.modality_alignment import modality_alignment_loss
+from vadsdk.losses.pseudo_label_cross_entropy import confident_classes, pseudo_label_loss
 from vadsdk.losses.spread import released_spread_loss, spread_loss, spread_margin
 from vadsdk.losses.temporal_coherence import temporal_coherence_loss
 
 __all__ = [
     "bce_loss",
     "classification_consistency_loss",
+    "confident_classes",
     "cross_entropy_loss",
+    "cross_modal_contrast_loss",
     "dice_loss",
     "gradient_smoothness_loss",
     "localisation_consistency_loss",
+    "modality_alignment_loss",
+    "one_way_contrast_loss",
+    "pseudo_label_loss",
     "released_spread_loss",
     "spread_loss",
     "spread_margin",
