@@ -18,7 +18,7 @@ from vadsdk.runtime import load_model
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a run folder whose network is the tiny one, which `build_model` does not know."""
-    monkeypatch.setattr("vadsdk.models.build_model", lambda name, num_classes: TinyNetwork())
+    monkeypatch.setattr("vadsdk.models.build_model", lambda *named: TinyNetwork())
     save_checkpoint(tmp_path / "run" / "best.safetensors", TinyNetwork(seed=3), SPEC)
     return tmp_path / "run"
 

@@ -181,3 +181,73 @@ def test_of_sparse_annotation_every_labelled_clip_shows_a_known_frame(native_fol
 
 def test_of_whole_annotation_nothing_needs_to_be_said(decoded: DecodedVideos) -> None:
     assert ClipSampler(decoded, LABELS, **SPEC).batch(0).annotated is None
+
+
+def test_a_clip_with_a_key_frame_ends_on_an_annotated_one_and_repeats_the_first(
+    decoded: DecodedVideos,
+) -> None:
+    sampler = ClipSampler(decoded, LABELS, **SPEC, key_frame="last", action_share=1.0)
+    repeats = 0
+    for draw in range(60):
+        place = sampler.labelled_place(draw)
+        key = int(place.frame_indices[-1])
+        assert any(key in tube.frame_indices for tube in place.record.tubes)
+        expected = np.maximum(key - np.array([6, 4, 2, 0]), 0)
+        assert place.frame_indices.tolist() == expected.tolist()
+        repeats += key < 6
+    assert repeats
+
+
+def test_a_batch_with_key_frames_holds_every_box_in_shares_of_the_frame(
+    decoded: DecodedVideos,
+) -> None:
+    sampler = ClipSampler(decoded, LABELS, **SPEC, key_frame="last")
+    batch = sampler.batch(0)
+    assert batch.boxes_xyxy01 is not None
+    assert batch.box_classes is not None
+    for row in range(SPEC["num_labelled"]):
+        place = sampler.labelled_place(row)
+        record = place.record
+        for frame, index in enumerate(place.frame_indices.tolist()):
+            wanted = [
+                (LABELS.index(tube.label), *tube.boxes_xyxy[tube.frame_indices == index][0])
+                for tube in record.tubes
+                if index in tube.frame_indices
+            ]
+            kept = batch.box_classes[row, frame] >= 0
+            boxes = batch.boxes_xyxy01[row, frame][kept].numpy()
+            boxes = boxes * np.array([record.width, record.height] * 2)
+            came = np.column_stack([batch.box_classes[row, frame][kept].numpy(), boxes])
+            np.testing.assert_allclose(came, np.array(wanted).reshape(-1, 5), atol=1e-3)
+    assert (batch.box_classes[SPEC["num_labelled"] :] == -1).all()
+
+
+def test_successors_are_the_frames_after_each_frame_and_end_with_the_video(
+    decoded: DecodedVideos,
+) -> None:
+    sampler = ClipSampler(decoded, LABELS, **SPEC, with_successors=True)
+    for step in range(4):
+        batch = sampler.batch(step)
+        assert batch.successors is not None
+        places = [sampler.labelled_place(step * 2 + row) for row in range(2)]
+        places += [sampler.unlabelled_place(step * 3 + row) for row in range(3)]
+        for row, place in enumerate(places):
+            last = decoded.num_frames[place.record.name] - 1
+            expected = np.minimum(place.frame_indices + 1, last)
+            assert frame_numbers(batch.successors)[row].tolist() == expected.tolist()
+
+
+def test_the_class_of_a_trimmed_video_is_the_class_of_its_clips(native_folder: Path) -> None:
+    dataset = open_dataset(native_folder)
+    records = [
+        replace(record, tubes=(), video_label=LABELS[number % len(LABELS)])
+        for number, record in enumerate(dataset.split("train"))
+    ]
+    decoded = DecodedVideos(dataset, records, store_size=SIZE)
+    sampler = ClipSampler(decoded, LABELS, **{**SPEC, "num_unlabelled": 0})
+    seen = set()
+    for draw in range(12):
+        place = sampler.labelled_place(draw)
+        assert LABELS[place.class_index] == place.record.video_label
+        seen.add(place.class_index)
+    assert len(seen) == min(len(LABELS), len(records))

@@ -18,6 +18,7 @@ FRAMES = 4
 class ColourNetwork(nn.Module):
     """Two convolutions: enough to tell a colour and where it is; remembers its calls."""
 
+    kind = "mask"
     num_classes = NUM_CLASSES
     input_size = (SIDE, SIDE)
 
@@ -48,6 +49,7 @@ class RecordedNetwork(nn.Module):
     def __init__(self, outputs: Iterable[ClipOutputs], num_classes: int, side: int) -> None:
         super().__init__()
         self._outputs = iter(outputs)
+        self.kind = "mask"
         self.num_classes = num_classes
         self.input_size = (side, side)
 

@@ -355,3 +355,10 @@ def test_what_is_not_understood_is_named(
 def test_settings_may_come_as_the_text_of_a_command_line() -> None:
     settings = E2ESettings.model_validate({"lambda_total": "0.5", "cyclic": "false", "window": "3"})
     assert (settings.lambda_total, settings.cyclic, settings.window) == (0.5, False, 3)
+
+
+def test_a_network_of_another_kind_is_refused_with_the_reason() -> None:
+    network = ColourNetwork()
+    network.kind = "box"
+    with pytest.raises(ConfigError, match=r"'e2e' is for mask networks, not for a box network: .*"):
+        build_method("e2e", network)

@@ -16,10 +16,11 @@ from vadsdk.data.batches import ClipBatch
 from vadsdk.kernels.augmentation import sample_view
 from vadsdk.methods import E2E, E2ESettings
 from vadsdk.methods.views import View
-from vadsdk.models.videocapsnet import VideoCapsNet
+from vadsdk.models.videocapsnet import VideoCapsNet, VideoCapsNetSettings
 
 pytestmark = pytest.mark.golden
 
+RELEASED = VideoCapsNetSettings(routing="released", dropout=0.0)
 PROGRESS = 0.5  # epoch 50 of 100
 
 
@@ -40,7 +41,7 @@ def recorded(golden_folder: Path) -> Recorded:
 @pytest.fixture(scope="module")
 def step(recorded: Recorded) -> Step:
     seed = read_seed(recorded)
-    network = VideoCapsNet(24, routing="released", dropout=0.0).double().train()
+    network = VideoCapsNet(24, RELEASED).double().train()
     with torch.no_grad():
         load_reference_weights(network, seed)
     return take_step(network, *views_and_batch(seed))

@@ -30,10 +30,11 @@ from torch import Tensor, nn
 from vadsdk.data.batches import ClipBatch
 from vadsdk.methods.supervised_terms import class_condition
 from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
-from vadsdk.models.videocapsnet import VideoCapsNet
+from vadsdk.models.videocapsnet import VideoCapsNet, VideoCapsNetSettings
 
 pytestmark = pytest.mark.golden
 
+RELEASED = VideoCapsNetSettings(routing="released", dropout=0.0)
 NUM_CLASSES = 24
 GIVEN_CLASSES = (3, 7)
 FIRST_EPOCH_OF_OWN_CLASS = 11
@@ -156,7 +157,7 @@ def evaluated(
 
 def reference_network(seed: int, num_classes: int, precision: Precision) -> VideoCapsNet:
     with torch.device("meta"):  # whose initialisation costs nothing
-        network = VideoCapsNet(num_classes, routing="released", dropout=0.0).to(precision.dtype)
+        network = VideoCapsNet(num_classes, RELEASED).to(precision.dtype)
     network.to_empty(device="cpu")
     with torch.no_grad():
         load_reference_weights(network, seed)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vadsdk.errors import ModelFileError
 from vadsdk.models.backbones.i3d import I3D, PAPER1_I3D, I3DConfig
 from vadsdk.models.checkpoint_file import save_checkpoint
-from vadsdk.models.videocapsnet_small import SmallCapsNetConfig, SmallVideoCapsNet
+from vadsdk.models.videocapsnet_small import SmallVideoCapsNet, SmallVideoCapsNetSettings
 from vadsdk.models.weights import WeightsReport, load_initial_weights
 
 WIDTH = 0.125
@@ -50,7 +50,7 @@ def i3d(seed: int, num_classes: int | None = 400, width: float = WIDTH) -> I3D:
 
 def small_capsnet(seed: int, num_classes: int = 3) -> SmallVideoCapsNet:
     torch.manual_seed(seed)
-    config = SmallCapsNetConfig(width=WIDTH, decoder=(8, 8, 8), num_capsules=2)
+    config = SmallVideoCapsNetSettings(width=WIDTH, decoder=(8, 8, 8), num_capsules=2)
     return SmallVideoCapsNet(num_classes, config)
 
 

@@ -1,11 +1,14 @@
 """What a training step sees; the data room's border to torch.
 
-Legend: B clips (labelled ones first), T frames, H and W of the stored frame.
+Legend: B clips (labelled ones first), T frames, H and W of the stored frame, M boxes of the frame
+    with most.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,6 +32,14 @@ class ClipBatch:
     annotated: Tensor | None = None
     """(B, T) bool: frames whose masks are known, where annotation is sparse. None: those of all
     labelled rows."""
+    successors: Tensor | None = None
+    """(B, T, H, W, 3) uint8: the frame of the video after each of `clips`, as temporal gradients
+    and temporal losses want it; the last frame's is itself. None where nobody asked for it."""
+    boxes_xyxy01: Tensor | None = None
+    """(B, T, M, 4) float32 in [0, 1] of the stored frame, max edge exclusive; an actor with several
+    actions has his box once for each. None where no box is asked for."""
+    box_classes: Tensor | None = None
+    """(B, T, M) int64 class of each box; `NO_CLASS` where there is none."""
 
     def __post_init__(self) -> None:
         count = len(self.clips)
@@ -51,6 +62,9 @@ class ClipBatch:
             raise ValueError(
                 f"annotated is {tuple(self.clips.shape[:2])} bool, not {self.annotated.shape}"
             )
+        if self.successors is not None and self.successors.shape != self.clips.shape:
+            raise ValueError(f"successors are shaped as the clips, not {self.successors.shape}")
+        self._check_boxes()
 
     def __len__(self) -> int:
         """Return B."""
@@ -61,24 +75,28 @@ class ClipBatch:
         """Rows at the top whose class and masks are known."""
         return int(self.labelled.sum())
 
+    def _check_boxes(self) -> None:
+        boxes, classes = self.boxes_xyxy01, self.box_classes
+        if boxes is None and classes is None:
+            return
+        if boxes is None or classes is None:
+            raise ValueError("boxes_xyxy01 and box_classes come together")
+        places = (*self.clips.shape[:2], boxes.shape[2])
+        if boxes.shape != (*places, 4) or classes.shape != places or classes.dtype != torch.int64:
+            raise ValueError(
+                f"boxes_xyxy01 are (B, T, M, 4) and box_classes (B, T, M) int64, not "
+                f"{tuple(boxes.shape)} and {tuple(classes.shape)} {classes.dtype}"
+            )
+
     def to(self, device: torch.device | str) -> ClipBatch:
         """Return the same batch on a device."""
-        return ClipBatch(
-            clips=self.clips.to(device, non_blocking=True),
-            masks=self.masks.to(device, non_blocking=True),
-            class_indices=self.class_indices.to(device, non_blocking=True),
-            labelled=self.labelled.to(device, non_blocking=True),
-            annotated=(
-                None if self.annotated is None else self.annotated.to(device, non_blocking=True)
-            ),
-        )
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def rows(self, indices: Tensor) -> ClipBatch:
         """Return some rows."""
-        return ClipBatch(
-            clips=self.clips[indices],
-            masks=self.masks[indices],
-            class_indices=self.class_indices[indices],
-            labelled=self.labelled[indices],
-            annotated=None if self.annotated is None else self.annotated[indices],
-        )
+        return self._each(lambda tensor: tensor[indices])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> ClipBatch:
+        given = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        changed: dict[str, Any] = {n: None if v is None else change(v) for n, v in given.items()}
+        return ClipBatch(**changed)

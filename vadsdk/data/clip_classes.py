@@ -57,9 +57,14 @@ def group_by_class(records: Sequence[VideoRecord], labels: Sequence[str]) -> tup
     groups = [
         ClassGroup(
             label=label,
-            records=tuple(r for r in records if any(tube.label == label for tube in r.tubes)),
+            records=tuple(r for r in records if label in _labels_of(r)),
         )
         for label in labels
     ]
-    groups.append(ClassGroup(label=None, records=tuple(r for r in records if not r.tubes)))
+    groups.append(ClassGroup(label=None, records=tuple(r for r in records if not _labels_of(r))))
     return tuple(group for group in groups if group.records)
+
+
+def _labels_of(record: VideoRecord) -> set[str]:
+    labels = {tube.label for tube in record.tubes}
+    return labels if record.video_label is None else labels | {record.video_label}

@@ -37,6 +37,8 @@ class VideoRecord:
     """Average frames a second."""
     tubes: tuple[Tube, ...] = ()
     """The actors doing an action, in pixels of the source frame; empty if not `labelled`."""
+    video_label: str | None = None
+    """Class of a trimmed video as a whole, where no boxes are annotated."""
     labelled: bool = True
     """False: nothing is known of the video."""
     annotated_frames: tuple[int, ...] | None = None
@@ -48,8 +50,8 @@ class VideoRecord:
     """True: the record is a part of a long file; `num_frames` from `first_frame` on."""
 
     def __post_init__(self) -> None:
-        if self.tubes and not self.labelled:
-            raise ValueError(f"{self.name} is not labelled, so it cannot have tubes")
+        if (self.tubes or self.video_label is not None) and not self.labelled:
+            raise ValueError(f"{self.name} is not labelled, so it has neither tubes nor a class")
         if self.annotated_frames is not None:
             known = set(self.annotated_frames)
             if any(not known.issuperset(tube.frame_indices.tolist()) for tube in self.tubes):

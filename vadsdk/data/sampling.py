@@ -3,6 +3,8 @@
     video     0 1 2 3 4 5 6 7 8 9        clip_length 4, frame_stride 2: a window of 7 frames
     clip          x . x . x . x          at a random start
     short     0 1 2 3 3 3 3              a shorter video repeats its last frame
+    key 3     0 0 0 1 2 . 3              with key_frame "last": the clip ends there, as in a stream,
+                                         and repeats the first frame where the video began later
 
 Legend: T frames of a clip, K classes.
 """
@@ -12,16 +14,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from vadsdk.data.batches import NO_CLASS, ClipBatch
+from vadsdk.data.clip_boxes import clip_boxes
 from vadsdk.data.clip_classes import clip_class, group_by_class
 from vadsdk.data.decoded import DecodedVideos
 from vadsdk.data.records import VideoRecord
 from vadsdk.errors import DatasetError
+
+KeyFrame = Literal["any", "last"]
 
 _CLASS_ORDER, _VIDEO_ORDER, _UNLABELLED_ORDER, _LABELLED_PLACE, _UNLABELLED_PLACE = range(5)
 
@@ -35,7 +41,8 @@ class ClipPlace:
     frame_indices: NDArray[np.int64]
     """(T,) frames of the record."""
     class_index: int
-    """Label of the action that covers most of the clip's annotated frames, or `NO_CLASS`."""
+    """Label of the action that covers most of the clip's annotated frames, or `NO_CLASS`; of a
+    clip that ends with its key frame, that frame's; of a trimmed video, the video's."""
 
     @property
     def annotated(self) -> NDArray[np.bool_]:
@@ -60,6 +67,9 @@ class ClipSampler:
         num_labelled: labelled clips a batch.
         num_unlabelled: unlabelled clips a batch.
         seed: 0 or more; another one gives another stream.
+        key_frame: "any" frame of a labelled clip may be the annotated one; "last" ends the clip
+            there, for models that give the boxes of a clip's last frame, and adds the boxes.
+        with_successors: also give the frame of the video after each of a clip's.
         action_share: share of the labelled clips placed on an action; the rest lie anywhere. Where
             annotation is sparse, every labelled clip shows an annotated frame.
 
@@ -77,6 +87,8 @@ class ClipSampler:
         num_labelled: int,
         num_unlabelled: int,
         seed: int,
+        key_frame: KeyFrame = "any",
+        with_successors: bool = False,
         action_share: float = 0.8,
     ) -> None:
         self._decoded = decoded
@@ -85,6 +97,8 @@ class ClipSampler:
         self._num_labelled = num_labelled
         self._num_unlabelled = num_unlabelled
         self._seed = seed
+        self._ends_on_key = key_frame == "last"
+        self._with_successors = with_successors
         self._action_share = action_share
         self._groups = group_by_class([r for r in decoded.records if r.labelled], self._labels)
         self._unlabelled = [record for record in decoded.records if not record.labelled]
@@ -113,14 +127,19 @@ class ClipSampler:
         first = step * self._num_unlabelled
         places += [self.unlabelled_place(first + row) for row in range(self._num_unlabelled)]
         clips, masks = zip(*map(self._read, places), strict=True)
+        successors = self._successors(places) if self._with_successors else None
         is_sparse = any(place.record.annotated_frames is not None for place in places)
         annotated = np.stack([place.annotated for place in places]) if is_sparse else None
+        boxes = self._boxes(places) if self._ends_on_key else (None, None)
         return ClipBatch(
             clips=torch.from_numpy(np.stack(clips)),
             masks=torch.from_numpy(np.stack(masks)),
             class_indices=torch.tensor([place.class_index for place in places]),
             labelled=torch.tensor([place.record.labelled for place in places]),
             annotated=None if annotated is None else torch.from_numpy(annotated),
+            successors=successors,
+            boxes_xyxy01=boxes[0],
+            box_classes=boxes[1],
         )
 
     def labelled_place(self, draw: int) -> ClipPlace:
@@ -142,7 +161,7 @@ class ClipSampler:
         else:
             start = self._start_anywhere(record, rng)
         frame_indices = self._frame_indices(start, record)
-        class_index = clip_class(record.tubes, frame_indices, self._labels, group.label)
+        class_index = self._class_of(record, frame_indices, group.label)
         return ClipPlace(record=record, frame_indices=frame_indices, class_index=class_index)
 
     def unlabelled_place(self, draw: int) -> ClipPlace:
@@ -154,8 +173,31 @@ class ClipSampler:
         frame_indices = self._frame_indices(self._start_anywhere(record, rng), record)
         return ClipPlace(record=record, frame_indices=frame_indices, class_index=NO_CLASS)
 
+    def _class_of(
+        self, record: VideoRecord, frame_indices: NDArray[np.int64], preferred: str | None
+    ) -> int:
+        if record.video_label is not None:
+            return self._labels.index(record.video_label)
+        seen = frame_indices[-1:] if self._ends_on_key else frame_indices
+        return clip_class(record.tubes, seen, self._labels, preferred)
+
+    def _boxes(self, places: Sequence[ClipPlace]) -> tuple[torch.Tensor, torch.Tensor]:
+        records = [place.record for place in places]
+        boxes, classes = clip_boxes(records, [p.frame_indices for p in places], self._labels)
+        return torch.from_numpy(boxes), torch.from_numpy(classes)
+
+    def _successors(self, places: Sequence[ClipPlace]) -> torch.Tensor:
+        frames = []
+        for place in places:
+            last = self._decoded.num_frames[place.record.name] - 1
+            following = np.minimum(place.frame_indices + 1, last)
+            frames.append(self._decoded.clip(place.record.name, following).frames)
+        return torch.from_numpy(np.stack(frames))
+
     def _last_start(self, record: VideoRecord) -> int:
-        return max(self._decoded.num_frames[record.name] - 1 - int(self._offsets[-1]), 0)
+        """Return the last first frame; with a key frame, the last key frame."""
+        reach = 0 if self._ends_on_key else int(self._offsets[-1])
+        return max(self._decoded.num_frames[record.name] - 1 - reach, 0)
 
     def _start_anywhere(self, record: VideoRecord, rng: np.random.Generator) -> int:
         return int(rng.integers(self._last_start(record) + 1))
@@ -163,6 +205,8 @@ class ClipSampler:
     def _start_on(self, frame: int, record: VideoRecord, rng: np.random.Generator) -> int:
         """Start such that any frame of the clip may be `frame`, as the video's ends allow."""
         last = self._last_start(record)
+        if self._ends_on_key:
+            return min(frame, last)
         if record.annotated_frames is None:
             return min(max(frame - int(rng.choice(self._offsets)), 0), last)
         starts = frame - self._offsets  # the stride must hit just this frame
@@ -170,7 +214,9 @@ class ClipSampler:
         return int(rng.choice(starts)) if len(starts) else min(frame, last)
 
     def _frame_indices(self, start: int, record: VideoRecord) -> NDArray[np.int64]:
-        return np.minimum(start + self._offsets, self._decoded.num_frames[record.name] - 1)
+        if self._ends_on_key:
+            start -= int(self._offsets[-1])
+        return np.clip(start + self._offsets, 0, self._decoded.num_frames[record.name] - 1)
 
     def _read(self, place: ClipPlace) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         clip = self._decoded.clip(place.record.name, place.frame_indices)

@@ -3,48 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from pydantic import BaseModel
 from torch import nn
 
+from vadsdk.checked_settings import read_settings
 from vadsdk.errors import unknown_name
 from vadsdk.methods.e2e import E2E
 from vadsdk.methods.e2e_settings import E2ESettings
 from vadsdk.methods.method import Method
-from vadsdk.methods.settings import read_settings
 from vadsdk.methods.supervised import Supervised, SupervisedSettings
 
-SettingsMapping = Mapping[str, object] | None
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MethodEntry:
+    """How a method of one name is made."""
+
+    build: Callable[[nn.Module, Any], Method]
+    """Takes the network and the settings."""
+    settings: type[BaseModel]
+    """Their class."""
 
 
-def _supervised(network: nn.Module, settings: SettingsMapping) -> Method:
-    return Supervised(network, read_settings("supervised", SupervisedSettings, settings))
-
-
-def _e2e(network: nn.Module, settings: SettingsMapping) -> Method:
-    return E2E(network, read_settings("e2e", E2ESettings, settings))
-
-
-METHODS: dict[str, Callable[[nn.Module, SettingsMapping], Method]] = {
-    "supervised": _supervised,
-    "e2e": _e2e,
+METHODS: dict[str, MethodEntry] = {
+    "supervised": MethodEntry(build=Supervised, settings=SupervisedSettings),
+    "e2e": MethodEntry(build=E2E, settings=E2ESettings),
 }
 """Every method by name."""
 
 
-def build_method(name: str, network: nn.Module, settings: SettingsMapping = None) -> Method:
+def build_method(
+    name: str, network: nn.Module, settings: Mapping[str, object] | None = None
+) -> Method:
     """Return the method of that name around a network.
 
     Args:
         name: one of `METHODS`.
-        network: `(clips, condition) -> ClipOutputs`, with `num_classes` and `input_size`.
+        network: as `build_model` makes it.
         settings: the method's settings by field name, as configuration files hold them.
 
     Raises:
-        ConfigError: no such method, no such setting, or a value that does not fit.
+        ConfigError: no such method, no such setting, a value that does not fit, or a network of a
+            kind that the method is not for.
     """
     if name not in METHODS:
         raise unknown_name("method", name, METHODS)
-    return METHODS[name](network, settings)
+    entry = METHODS[name]
+    return entry.build(network, read_settings(f"method {name!r}", entry.settings, settings))
 
 
 __all__ = [
@@ -52,6 +59,7 @@ __all__ = [
     "METHODS",
     "E2ESettings",
     "Method",
+    "MethodEntry",
     "Supervised",
     "SupervisedSettings",
     "build_method",

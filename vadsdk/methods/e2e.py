@@ -12,13 +12,15 @@ from vadsdk.data.batches import ClipBatch
 from vadsdk.losses.ramps import exp_rampup
 from vadsdk.methods.consistency import classification_consistency, spatiotemporal_consistency
 from vadsdk.methods.e2e_settings import E2ESettings
-from vadsdk.methods.network import input_size_of, num_classes_of
+from vadsdk.methods.families import require_kind
+from vadsdk.methods.method import Method
+from vadsdk.methods.network import num_classes_of
 from vadsdk.methods.supervised_terms import class_condition, supervised_losses
-from vadsdk.methods.views import View, ViewMaker
+from vadsdk.methods.views import View
 from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
 
 
-class E2E:
+class E2E(Method):
     """Learns from labelled and unlabelled rows at once.
 
     Args:
@@ -28,8 +30,10 @@ class E2E:
 
     def __init__(self, network: nn.Module, settings: E2ESettings | None = None) -> None:
         self.settings = settings or E2ESettings()
-        self._network = network
-        self._views = ViewMaker(input_size_of(network), self.settings.seed)
+        require_kind(
+            network, ("mask",), "e2e", "its consistencies compare maps of two views; use fixmatch"
+        )
+        super().__init__(network, self.settings.seed)
 
     def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
         """Return `cls`, `loc_bce`, `loc_dice`, `cons_cls`, `cons_loc`, weighted.
@@ -69,17 +73,6 @@ class E2E:
             others = supervised_losses(second, batch, augmented, progress, settings.terms)
             losses = {name: 0.5 * (loss + others[name]) for name, loss in losses.items()}
         return losses | self._consistency((original, first), (augmented, second), progress)
-
-    def after_step(self) -> None:
-        """Nothing follows the network."""
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return the state of the views' random stream."""
-        return self._views.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take up what `state_dict` returned."""
-        self._views.load_state_dict(state)
 
     def _consistent(self) -> bool:
         settings = self.settings

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
+from vadsdk.methods.network import input_size_of
+from vadsdk.methods.views import ViewMaker
+
+_TRAINED = "trained."
 
 
-class Method(Protocol):
-    """Turns a batch into losses; owns whatever else its training needs beside the network."""
+class Method(ABC):
+    """Turns a batch into losses; owns whatever else its training needs beside the network.
 
+    Args:
+        network: what is learned, in train mode; shared, not copied.
+        seed: of the views.
+    """
+
+    needs_successors = False
+    """Whether batches must have `successors`."""
+
+    def __init__(self, network: nn.Module, seed: int) -> None:
+        self._network = network
+        self._views = ViewMaker(input_size_of(network), seed)
+        self.trained: nn.Module = nn.Module()
+        """Parts that are learned with the network and never deployed, such as a second stream."""
+
+    @abstractmethod
     def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
         """Return the weighted losses of one step, by name; their sum is what is minimised.
 
@@ -19,16 +38,18 @@ class Method(Protocol):
             batch: on the network's device.
             progress: share of the training that lies behind, in [0, 1).
         """
-        ...
 
-    def after_step(self) -> None:
+    def after_step(self) -> None:  # noqa: B027 - most methods have nothing to do
         """Update what follows the network, such as a teacher; called after each optimiser step."""
-        ...
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return what must survive a resume beyond the network."""
-        ...
+        trained = {_TRAINED + name: value for name, value in self.trained.state_dict().items()}
+        return self._views.state_dict() | trained
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take up what `state_dict` returned."""
-        ...
+        self._views.load_state_dict(state)
+        self.trained.load_state_dict(
+            {n.removeprefix(_TRAINED): v for n, v in state.items() if n.startswith(_TRAINED)}
+        )

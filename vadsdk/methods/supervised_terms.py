@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from vadsdk.data.batches import ClipBatch
+from vadsdk.data.batches import NO_CLASS, ClipBatch
 from vadsdk.kernels.augmentation import apply_view_to_frames, apply_view_to_masks
 from vadsdk.losses import (
     bce_loss,
@@ -102,14 +102,24 @@ def class_condition(
         all_classes: whether the training is in its first phase.
         own_class_share: see `TermSettings`; drawn from torch's CPU generator.
     """
-    known = batch.labelled & (batch.class_indices >= 0)
-    if own_class_share:
-        known = known & (torch.rand(len(known)) >= own_class_share).to(known.device)
-    condition = F.one_hot(batch.class_indices.clamp_min(0), num_classes).float()
-    condition = condition * known[:, None]
+    classes = decoded_classes(batch, own_class_share)
+    condition = F.one_hot(classes.clamp_min(0), num_classes).float() * (classes >= 0)[:, None]
     if all_classes:
         condition = condition + (~batch.labelled)[:, None].float()
     return condition
+
+
+def decoded_classes(batch: ClipBatch, own_class_share: float) -> Tensor:
+    """Return (B,) int64, the class that each row's masks are decoded for; -1 for its own best.
+
+    Args:
+        batch: gives classes and who is labelled.
+        own_class_share: see `TermSettings`; drawn from torch's CPU generator.
+    """
+    known = batch.labelled & (batch.class_indices >= 0)
+    if own_class_share:
+        known = known & (torch.rand(len(known)) >= own_class_share).to(known.device)
+    return torch.where(known, batch.class_indices, NO_CLASS)
 
 
 def single_precision(values: Tensor) -> Tensor:

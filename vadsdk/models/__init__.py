@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from pydantic import BaseModel
 from torch import nn
 
+from vadsdk.checked_settings import read_settings
 from vadsdk.errors import unknown_name
 from vadsdk.models.outputs import ClipOutputs
-from vadsdk.models.videocapsnet import VideoCapsNet
-from vadsdk.models.videocapsnet_small import SmallVideoCapsNet
+from vadsdk.models.videocapsnet import VideoCapsNet, VideoCapsNetSettings
+from vadsdk.models.videocapsnet_small import SmallVideoCapsNet, SmallVideoCapsNetSettings
 
-MODELS: dict[str, Callable[[int], nn.Module]] = {
-    "videocapsnet": VideoCapsNet,
-    "videocapsnet-s": SmallVideoCapsNet,
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelEntry:
+    """How a network of one name is made."""
+
+    build: Callable[[int, Any], nn.Module]
+    """Takes the number of classes and the settings."""
+    settings: type[BaseModel]
+    """Their class."""
+
+
+MODELS: dict[str, ModelEntry] = {
+    "videocapsnet": ModelEntry(build=VideoCapsNet, settings=VideoCapsNetSettings),
+    "videocapsnet-s": ModelEntry(build=SmallVideoCapsNet, settings=SmallVideoCapsNetSettings),
 }
-"""Every network by name; each takes the number of classes."""
+"""Every network by name."""
 
 
-def build_model(name: str, num_classes: int) -> nn.Module:
+def build_model(
+    name: str, num_classes: int, settings: Mapping[str, object] | None = None
+) -> nn.Module:
     """Return a network of that name, randomly initialised.
 
     Args:
         name: one of `MODELS`.
         num_classes: K.
+        settings: the network's settings by field name, as configuration files hold them.
 
     Raises:
-        ConfigError: no such network.
+        ConfigError: no such network, no such setting, or a value that does not fit.
     """
     if name not in MODELS:
         raise unknown_name("model", name, MODELS)
-    return MODELS[name](num_classes)
+    entry = MODELS[name]
+    return entry.build(num_classes, read_settings(f"model {name!r}", entry.settings, settings))
 
 
-__all__ = ["MODELS", "ClipOutputs", "build_model"]
+__all__ = ["MODELS", "ClipOutputs", "ModelEntry", "build_model"]

@@ -75,7 +75,7 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, ModelSpec]:
 
     spec = read_spec(path)
     try:
-        network = build_model(spec.model, len(spec.labels))
+        network = build_model(spec.model, len(spec.labels), spec.model_settings)
     except ConfigError as error:
         raise ModelFileError(f"{path}: {error}") from None
     load_weights(path, network)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from vadsdk.kernels.routing import RoutingMode
@@ -20,11 +21,23 @@ from vadsdk.kernels.smoothed_upsampling import upsample_and_smooth
 from vadsdk.models.backbones.i3d import I3D, PAPER1_I3D
 from vadsdk.models.capsules import POSE_SIZE, ClassCapsules, PrimaryCapsules
 from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
-from vadsdk.structures import ModelSpec
+from vadsdk.structures import ModelKind, ModelSpec
 
 NUM_PRIMARY_CAPSULES = 32
 _SKIPS = ("Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_4f")
 _CLIP_LENGTH, _FRAME_STRIDE, _INPUT_SIZE = 8, 2, 224  # paper 1, section 4
+
+
+class VideoCapsNetSettings(BaseModel):
+    """Options of the network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    routing: RoutingMode = "em"
+    """"em": the mathematics of EM routing with a true standard deviation; "released": the
+    arithmetic that published checkpoints were trained with."""
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Of whole channels, after the backbone and before the last layer."""
 
 
 class VideoCapsNet(nn.Module):
@@ -32,20 +45,21 @@ class VideoCapsNet(nn.Module):
 
     Args:
         num_classes: K.
-        routing: "em", the mathematics of EM routing with a true standard deviation; "released" for
-            the arithmetic that published checkpoints were trained with.
-        dropout: of whole channels, after the backbone and before the last layer.
+        settings: its options.
     """
 
-    def __init__(
-        self, num_classes: int, *, routing: RoutingMode = "em", dropout: float = 0.5
-    ) -> None:
+    kind: ModelKind = "mask"
+    stage_names = ("conv1.Conv3d_2c_3x3", "conv1.Mixed_3c", "conv1.Mixed_4f")
+    """Modules whose outputs are the stages' feature maps."""
+
+    def __init__(self, num_classes: int, settings: VideoCapsNetSettings | None = None) -> None:
         super().__init__()
+        self.settings = settings = settings or VideoCapsNetSettings()
         self.num_classes = num_classes
         self.conv1 = I3D(PAPER1_I3D)
         fine, middle, deep = (self.conv1.channels[name] for name in _SKIPS)
         self.primary_caps = PrimaryCapsules(deep, NUM_PRIMARY_CAPSULES, kernel=9)
-        self.conv_caps = ClassCapsules(NUM_PRIMARY_CAPSULES, num_classes, routing)
+        self.conv_caps = ClassCapsules(NUM_PRIMARY_CAPSULES, num_classes, settings.routing)
         self.upsample1 = nn.ConvTranspose2d(num_classes * POSE_SIZE, 64, 9)
         self.upsample2 = nn.ConvTranspose3d(128, 64, 3, stride=2, padding=1, output_padding=1)
         self.upsample3 = nn.ConvTranspose3d(128, 64, 3, stride=2, padding=1, output_padding=1)
@@ -54,7 +68,7 @@ class VideoCapsNet(nn.Module):
         self.conv28 = nn.Conv2d(deep, 64, 3, padding=1)
         self.conv56 = nn.Conv3d(middle, 64, 3, padding=(0, 1, 1))  # frames: see _decode
         self.conv112 = nn.Conv3d(fine, 64, 3, padding=1)
-        self.dropout3d = nn.Dropout3d(dropout)
+        self.dropout3d = nn.Dropout3d(settings.dropout)
         for name, module in self.named_children():
             if name.startswith(("upsample", "smooth")):
                 nn.init.normal_(module.weight, std=0.02)  # type: ignore[arg-type]
@@ -74,6 +88,7 @@ class VideoCapsNet(nn.Module):
             frame_stride=_FRAME_STRIDE,
             input_height=_INPUT_SIZE,
             input_width=_INPUT_SIZE,
+            model_settings=self.settings.model_dump(mode="json", exclude_defaults=True),
         )
 
     def forward(self, clips: Tensor, condition: Tensor | None = None) -> ClipOutputs:

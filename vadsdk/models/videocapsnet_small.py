@@ -23,17 +23,18 @@ Legend: B clips, T frames, K classes, P positions of the capsule grid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from vadsdk.kernels.routing import em_routing
 from vadsdk.models.backbones.i3d import I3D, PAPER1_I3D
 from vadsdk.models.capsules import capsule_activations
 from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
-from vadsdk.structures import DecodingSpec, ModelSpec
+from vadsdk.structures import DecodingSpec, ModelKind, ModelSpec
 
 POSE_SIDE = 4
 POSE_SIZE = POSE_SIDE**2
@@ -46,27 +47,28 @@ _MOTION_GAIN = 4.0  # brings frame differences to the spread of the colours
 _BN_MOMENTUM = 0.1  # I3D's 0.01 needs thousands of steps to follow weights learned from scratch
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SmallCapsNetConfig:
+class SmallVideoCapsNetSettings(BaseModel):
     """Sizes of the network."""
 
-    width: float = 0.25
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: float = Field(default=0.25, gt=0)
     """Of the I3D."""
-    input_size: int = 112
-    """Rows and columns; a multiple of 16."""
-    clip_length: int = 8
-    """T; a multiple of 8."""
-    frame_stride: int = 2
+    input_size: int = Field(default=112, ge=80, multiple_of=16)
+    """Rows and columns."""
+    clip_length: int = Field(default=8, ge=8, multiple_of=8)
+    """T."""
+    frame_stride: int = Field(default=2, ge=1)
     """Source frames from one clip frame to the next (paper 1, section 4)."""
-    num_capsules: int = 8
+    num_capsules: int = Field(default=8, ge=1)
     """Primary capsules a position; 32 in paper 1."""
-    capsule_kernel: int = 9
+    capsule_kernel: int = Field(default=9, ge=1)
     """Side of the primary capsules' window, without padding (paper 1's code)."""
     decoder: tuple[int, int, int] = (32, 24, 16)
     """Channels at an eighth, a quarter and half of the resolution."""
-    dropout: float = 0.3
+    dropout: float = Field(default=0.3, ge=0, lt=1)
     """Of whole channels of the deepest features."""
-    colour_dropout: float = 0.4
+    colour_dropout: float = Field(default=0.4, ge=0, le=1)
     """Share of training clips that are seen by their motion alone."""
 
 
@@ -75,20 +77,24 @@ class SmallVideoCapsNet(nn.Module):
 
     Args:
         num_classes: K.
-        config: its sizes.
+        settings: its sizes.
     """
 
-    def __init__(self, num_classes: int, config: SmallCapsNetConfig | None = None) -> None:
+    kind: ModelKind = "mask"
+    stage_names = ("backbone.Conv3d_2c_3x3", "backbone.Mixed_3c", "backbone.Mixed_4f")
+    """Modules whose outputs are the stages' feature maps."""
+
+    def __init__(self, num_classes: int, settings: SmallVideoCapsNetSettings | None = None) -> None:
         super().__init__()
-        self.config = config = config or SmallCapsNetConfig()
+        self.settings = settings = settings or SmallVideoCapsNetSettings()
         self.num_classes = num_classes
-        self.backbone = I3D(replace(PAPER1_I3D, width=config.width, in_channels=_IN_CHANNELS))
+        self.backbone = I3D(replace(PAPER1_I3D, width=settings.width, in_channels=_IN_CHANNELS))
         for module in self.backbone.modules():
             if isinstance(module, nn.BatchNorm3d):
                 module.momentum = _BN_MOMENTUM
         fine, middle, deep = (self.backbone.channels[name] for name in _SKIPS)
-        capsules, kernel = config.num_capsules, config.capsule_kernel
-        self.dropout = nn.Dropout2d(config.dropout)
+        capsules, kernel = settings.num_capsules, settings.capsule_kernel
+        self.dropout = nn.Dropout2d(settings.dropout)
         self.poses = nn.Conv2d(deep, capsules * POSE_SIZE, kernel)
         self.activations = nn.Conv2d(deep, capsules, kernel)
         self.evidence = nn.Conv2d(deep, num_classes, 1)
@@ -97,7 +103,7 @@ class SmallVideoCapsNet(nn.Module):
         )
         self.beta_u = nn.Parameter(torch.zeros(num_classes, POSE_SIZE))
         self.beta_a = nn.Parameter(torch.zeros(num_classes))
-        first, second, third = config.decoder
+        first, second, third = settings.decoder
         self.unfold = nn.ConvTranspose2d(num_classes * POSE_SIZE, first, kernel)
         self.skip_deep = nn.Conv2d(deep, first, 3, padding=1)
         self.rise_middle = nn.ConvTranspose3d(2 * first, second, 3, 2, 1, 1)
@@ -110,27 +116,28 @@ class SmallVideoCapsNet(nn.Module):
     @property
     def input_size(self) -> int:
         """Rows and columns of the input."""
-        return self.config.input_size
+        return self.settings.input_size
 
     def spec(self, name: str, labels: tuple[str, ...]) -> ModelSpec:
         """Return the spec of a file of this network, without provenance."""
-        config = self.config
+        settings = self.settings
         return ModelSpec(
             kind="mask",
             model=name,
             labels=labels,
-            clip_length=config.clip_length,
-            frame_stride=config.frame_stride,
-            input_height=config.input_size,
-            input_width=config.input_size,
+            clip_length=settings.clip_length,
+            frame_stride=settings.frame_stride,
+            input_height=settings.input_size,
+            input_width=settings.input_size,
             decoding=DecodingSpec(),
+            model_settings=settings.model_dump(mode="json", exclude_defaults=True),
         )
 
     def forward(self, clips: Tensor, condition: Tensor | None = None) -> ClipOutputs:
         """Return class scores, mask logits and class activations by position.
 
         Args:
-            clips: (B, 3, T, H, W) RGB in [0, 1] at the config's sizes.
+            clips: (B, 3, T, H, W) RGB in [0, 1] at the settings' sizes.
             condition: (B, K) weights of the classes whose poses are decoded; a row of zeros, or
                 None, decodes the clip's own best class.
         """
@@ -141,21 +148,21 @@ class SmallVideoCapsNet(nn.Module):
         class_scores = features.mean(1)
         weights = condition_or_own_class(condition, class_scores)
         masked = poses * weights[:, None, :, None]
-        side = deep.shape[-1] - self.config.capsule_kernel + 1
+        side = deep.shape[-1] - self.settings.capsule_kernel + 1
         grid = masked.flatten(2).mT.unflatten(2, (side, side))  # (B, K * 16, side, side)
         mask_logits = self._decode(grid, (pixels, fine, middle, deep))
         return ClipOutputs(class_scores=class_scores, mask_logits=mask_logits, features=features)
 
     def _drop_colours(self, pixels: Tensor) -> Tensor:
         """Blank the colours of some clips in training, so that no action is known by its looks."""
-        if not self.training or not self.config.colour_dropout:
+        if not self.training or not self.settings.colour_dropout:
             return pixels
         kept = torch.rand(len(pixels), 1, 1, 1, 1, device=pixels.device)
-        kept = (kept >= self.config.colour_dropout).to(pixels.dtype)
+        kept = (kept >= self.settings.colour_dropout).to(pixels.dtype)
         return torch.cat([pixels[:, :3] * kept, pixels[:, 3:]], dim=1)
 
     def _route(self, deep: Tensor) -> tuple[Tensor, Tensor]:
-        capsules, kernel = self.config.num_capsules, self.config.capsule_kernel
+        capsules, kernel = self.settings.num_capsules, self.settings.capsule_kernel
         poses = self.poses(deep).flatten(2).mT.float()  # (B, P, capsules * 16)
         activations = capsule_activations(self.activations(deep).flatten(2).mT.float())
         evidence = F.avg_pool2d(self.evidence(deep).float(), kernel, stride=1).flatten(2).mT

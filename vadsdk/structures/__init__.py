@@ -11,7 +11,7 @@ from vadsdk.structures.clip_model import (
 )
 from vadsdk.structures.detections import Detections
 from vadsdk.structures.frames import Clip, Frame
-from vadsdk.structures.model_spec import DecodingSpec, ModelSpec
+from vadsdk.structures.model_spec import DecodingSpec, ModelKind, ModelSpec
 from vadsdk.structures.results import FrameResult, TubeEvent, VideoResult
 from vadsdk.structures.tubes import Tube
 
@@ -25,6 +25,7 @@ __all__ = [
     "Frame",
     "FrameResult",
     "MaskOutputs",
+    "ModelKind",
     "ModelSpec",
     "RawOutputs",
     "RecognitionOutputs",

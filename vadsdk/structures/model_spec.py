@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 ModelKind = Literal["mask", "box", "recognition"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
@@ -41,7 +42,8 @@ class ModelSpec:
     """What a model detects and how it wants to be fed."""
 
     kind: ModelKind
-    """"mask": class scores and mask logits; "box": key-frame boxes; "recognition": classes only."""
+    """"mask": class scores and mask logits; "box": boxes of the clip's last frame, its key frame;
+    "recognition": classes only."""
     model: str
     """Name of the network, as in `vadsdk train --model`."""
     labels: tuple[str, ...]
@@ -62,6 +64,9 @@ class ModelSpec:
     """How raw output becomes detections."""
     precision: Precision = "fp32"
     """Arithmetic of the file as built."""
+    model_settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the network that are not its defaults, as JSON has them; a checkpoint's network
+    is built with them."""
     provenance: tuple[tuple[str, str], ...] = ()
     """Where the file comes from: pairs such as ("method", "e2e"), ("commit", ...)."""
 
@@ -100,6 +105,8 @@ class ModelSpec:
             raise ValueError(f"not a vadsdk model spec: {error}") from None
         if version != SPEC_VERSION:
             raise ValueError(f"model spec version {version}; this vadsdk reads {SPEC_VERSION}")
+        if not isinstance(values.get("model_settings", {}), dict):
+            raise ValueError("not a vadsdk model spec: model_settings is no JSON object")
         unknown = set(values) - {entry.name for entry in fields(ModelSpec)}
         if unknown:
             raise ValueError(f"model spec with unknown fields {sorted(unknown)}")

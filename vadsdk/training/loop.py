@@ -56,7 +56,8 @@ class Trainer:
         self.device = device
         self.average = MovingAverage(network, settings.ema_decay)
         self.step = 0
-        self._optimiser = build_optimiser(network, settings)
+        self._learned = nn.ModuleDict({"network": network, "method": method.trained.to(device)})
+        self._optimiser = build_optimiser(self._learned, settings)
         self._schedule = Schedule(settings)
         self._dtype = autocast_dtype(settings.precision, device)
         self._scaler = torch.amp.GradScaler(
@@ -70,7 +71,7 @@ class Trainer:
         Raises:
             TrainingError: a loss or a gradient is not finite.
         """
-        self.network.train()
+        self._learned.train()
         for batch in batches:
             rate = self._schedule.rate(self.step)
             with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None):
@@ -120,9 +121,9 @@ class Trainer:
         self._scaler.scale(total).backward()
         self._scaler.unscale_(self._optimiser)
         if self._dtype is torch.float16:  # the scaler itself skips a step that overflowed
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+            nn.utils.clip_grad_norm_(self._learned.parameters(), self.settings.clip_norm)
         else:
-            clip_gradients(self.network, self.settings.clip_norm, self.step)
+            clip_gradients(self._learned, self.settings.clip_norm, self.step)
         self._scaler.step(self._optimiser)
         self._scaler.update()
 

@@ -17,9 +17,9 @@ _PLATEAU_FACTOR, _PLATEAU_MIN_RATE = 0.1, 1e-7  # reference code of paper 1: min
 _SMOOTHING = 0.98
 
 
-def build_optimiser(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+def build_optimiser(learned: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
     """Return Adam or AdamW; weight decay is for tensors of two or more dimensions only."""
-    trainable = [p for p in network.parameters() if p.requires_grad]
+    trainable = [p for p in learned.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},

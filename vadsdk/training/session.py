@@ -183,9 +183,11 @@ class Session:
             self.dataset.labels,
             clip_length=self.spec.clip_length,
             frame_stride=self.spec.frame_stride,
+            key_frame="last" if self.spec.kind == "box" else "any",
             num_labelled=train.batch_labelled,
             num_unlabelled=train.batch_unlabelled,
             seed=train.seed,
+            with_successors=self.trainer.method.needs_successors,
         )
 
     def _score(self, split: str) -> EvaluationReport | None:
@@ -238,7 +240,7 @@ def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:
 
 
 def _build_network(config: RunConfig, labels: tuple[str, ...], watcher: Watcher) -> nn.Module:
-    network = build_model(config.model, len(labels))
+    network = build_model(config.model, len(labels), config.model_settings)
     if config.weights is not None:
         from vadsdk.models.weights import load_initial_weights
 

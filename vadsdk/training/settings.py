@@ -91,6 +91,8 @@ class RunConfig(_Section):
 
     model: str = "videocapsnet-s"
     """Name of the network."""
+    model_settings: dict[str, Any] = Field(default_factory=dict)
+    """Options of the network; each network checks its own."""
     method: str = "e2e"
     """Name of the method."""
     method_settings: dict[str, Any] = Field(default_factory=dict)
