@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import scipy.io
 from test_ava import make_root as write_ava
 from test_cvat import box, track, write_xml
 from test_davis import make_root as write_davis
+from test_recognition import make_hmdb51, make_kinetics, make_lists, make_ucf101
 from test_ucf101_24 import make_root as write_ucf101_24
 from test_voc import an_object, write_list
 from test_voc import write_video as write_pictures_and_boxes
@@ -46,6 +48,16 @@ def write_coco_file(folder: Path) -> None:
     (folder / "dataset.json").unlink()
 
 
+def write_native(folder: Path) -> None:
+    """Videos with tubes and one with a class as a whole."""
+    path = make_dataset(folder) / "dataset.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    trimmed = document["videos"][0] | {"path": "videos/trimmed.mp4", "video_label": "wave"}
+    document["videos"].append({**trimmed, "tubes": [], "masks": None})
+    path.write_text(json.dumps(document), encoding="utf-8")
+    write_video(folder / "videos" / "trimmed.mp4", 20)
+
+
 def write_voc(folder: Path) -> None:
     write_pictures_and_boxes(folder, "one", [an_object(11)], [an_object(13)], [])
     write_list(folder, "train", "one/0", "one/1")
@@ -56,9 +68,13 @@ SEEDS: dict[str, Callable[[Path], object]] = {
     "coco": write_coco_file,
     "cvat": write_cvat_task,
     "davis": write_davis,
+    "hmdb51": make_hmdb51,
     "jhmdb21": write_jhmdb21,
+    "kinetics400": make_kinetics,
+    "lists": make_lists,
+    "ucf101": make_ucf101,
     "ucf101-24": write_ucf101_24,
-    "vadsdk": make_dataset,
+    "vadsdk": write_native,
     "voc": write_voc,
     "youtube-vos": write_youtube_vos,
 }

@@ -22,7 +22,7 @@ def test_an_imported_data_set_says_the_same(native_folder: Path, tmp_path: Path)
     report = import_dataset(source, out, progress=lambda done, total: calls.append((done, total)))
     found = open_dataset(out)
     assert report.num_videos == len(source.records) == len(found.records)
-    assert report.num_tubes == sum(len(record.tubes) for record in source.records)
+    assert report.num_actions == sum(len(record.tubes) for record in source.records)
     assert not report.skipped
     assert calls[-1] == (len(source.records), len(source.records))
     assert found.labels == source.labels

@@ -114,6 +114,18 @@ MALFORMED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda d: d["videos"][0].update(num_frames=0), r"videos\[0\]\.num_frames: .*greater than 0"),
     (lambda d: d["videos"][0].update(labeled=False), r"videos\[0\]\.labeled: Extra inputs"),
     (lambda d: d["videos"][0].update(labelled=False), r"has tubes, but `labelled` is false"),
+    (
+        lambda d: d["videos"][0].update(video_label="jump"),
+        r"videos\[0\]\.video_label: a\.mp4 has a class as a whole and tubes, which name theirs",
+    ),
+    (
+        lambda d: d["videos"][0].update(tubes=[], video_label="jmup"),
+        r"videos\[0\]\.video_label: unknown label 'jmup'; add it to `labels` or use one of: jump,",
+    ),
+    (
+        lambda d: d["videos"][0].update(tubes=[], video_label="jump", labelled=False),
+        r"videos\[0\]\.video_label: a\.mp4 has a class, but `labelled` is false; set it true or",
+    ),
     (lambda d: d.update(version=2), r"version: Input should be 1, not 2"),
     (lambda d: d.update(labels=["wave", "jump", "wave"]), "the label 'wave' comes 2 times"),
     (lambda d: d["videos"][0].update(path="../a.mp4"), r"videos\[0\]\.path: .* leads out of"),

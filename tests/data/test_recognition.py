@@ -1,17 +1,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from tiny_data import WIDTH, write_video
 
-from vadsdk.data import batches
-from vadsdk.data.recognition import (
-    NO_CLASS,
-    RecognitionRecord,
-    open_recognition,
-    read_recognition,
-)
+from vadsdk.data.check import check_dataset
+from vadsdk.data.dataset import FORMATS, open_dataset
+from vadsdk.data.importing import import_dataset
+from vadsdk.data.problems import Problem
+from vadsdk.data.recognition_kinetics import read_kinetics
+from vadsdk.data.recognition_lists import read_lists
+from vadsdk.data.recognition_official import read_hmdb51, read_ucf101
+from vadsdk.data.splits import apply_split, choose_key_frames, choose_labelled
+from vadsdk.data.stats import describe
+from vadsdk.data.stats_picture import save_picture
 from vadsdk.errors import ConfigError, DatasetError
 
 
@@ -37,6 +44,12 @@ def make_hmdb51(root: Path) -> Path:
     for name in ("sit/a.avi", "sit/b.avi", "sit/c.avi", "run/(Rad)x!.avi"):
         write(root / name)
     return root
+
+
+def list_problems(root: Path, format: str) -> Sequence[Problem]:
+    problems = FORMATS[format].problems
+    assert problems is not None
+    return problems(root)
 
 
 HEADER = "label,youtube_id,time_start,time_end,split,is_cc\n"
@@ -68,54 +81,54 @@ def make_lists(root: Path) -> Path:
 
 
 def test_ucf101_takes_its_classes_from_the_index(tmp_path: Path) -> None:
-    dataset = open_recognition(make_ucf101(tmp_path))
+    dataset = open_dataset(make_ucf101(tmp_path))
     assert (dataset.format, dataset.labels) == ("ucf101", ("Archery", "Biking"))
-    assert dataset.split("train")[1] == RecognitionRecord(
-        name="Biking/v_b1",
-        path=tmp_path / "UCF-101" / "Biking" / "v_b1.mp4",
-        label="Biking",
-        class_index=1,
-        split="train",
-    )
+    record = dataset.split("train")[1]
+    assert (record.name, record.video_label, record.tubes) == ("Biking/v_b1", "Biking", ())
+    assert record.path == tmp_path / "UCF-101" / "Biking" / "v_b1.mp4"
+    assert (record.num_frames, record.width, record.height, record.fps) == (0, 0, 0, 0)
     assert [record.name for record in dataset.split("test")] == ["Archery/v_a2", "Biking/v_b2"]
     with pytest.raises(DatasetError, match="has no split 'val'; choose one of: test, train"):
         dataset.split("val")
 
 
 def test_hmdb51_leaves_out_what_is_not_in_the_split(tmp_path: Path) -> None:
-    dataset = open_recognition(make_hmdb51(tmp_path))
+    dataset = open_dataset(make_hmdb51(tmp_path))
     assert (dataset.format, dataset.labels) == ("hmdb51", ("run", "sit"))
-    found = [(record.name, record.split, record.class_index) for record in dataset.records]
-    assert found == [("run/(Rad)x!", "train", 0), ("sit/a", "train", 1), ("sit/b", "test", 1)]
+    found = [(record.name, record.split, record.video_label) for record in dataset.records]
+    assert found == [
+        ("run/(Rad)x!", "train", "run"),
+        ("sit/a", "train", "sit"),
+        ("sit/b", "test", "sit"),
+    ]
     assert dataset.records[0].path == tmp_path / "run" / "(Rad)x!.avi"
 
 
 def test_kinetics_finds_clips_by_id_and_time_or_by_id(tmp_path: Path) -> None:
-    dataset = open_recognition(make_kinetics(tmp_path))
+    dataset = open_dataset(make_kinetics(tmp_path))
     assert (dataset.format, dataset.labels) == ("kinetics400", ("playing, well", "riding a bike"))
     first, second = dataset.split("train")
     assert first.name == "playing, well/-_a_000012_000022"
     assert second.path == tmp_path / "train" / "riding_a_bike" / "bbb.webm"
-    assert (second.label, second.class_index) == ("riding a bike", 1)
+    assert second.video_label == "riding a bike"
     assert [record.path.suffix for record in dataset.split("val")] == [".mkv"]
     (unlabelled,) = dataset.split("test")
-    assert (unlabelled.labelled, unlabelled.label) == (False, None)
-    assert unlabelled.class_index == NO_CLASS == batches.NO_CLASS
+    assert (unlabelled.labelled, unlabelled.video_label) == (False, None)
 
 
 def test_in_the_lists_what_is_not_labelled_has_no_class(tmp_path: Path) -> None:
-    dataset = open_recognition(make_lists(tmp_path))
+    dataset = open_dataset(make_lists(tmp_path))
     assert (dataset.format, dataset.labels) == ("lists", ("Archery", "Biking"))
-    found = [(r.name, r.label, r.class_index, r.num_frames) for r in dataset.split("train")]
-    assert found == [
-        ("Biking/v_b1", "Biking", 1, 70),
-        ("Archery/v_a1", None, NO_CLASS, 60),
-        ("Biking/v_b3", None, NO_CLASS, 80),
+    found = [(r.name, r.video_label, r.num_frames) for r in dataset.split("train")]
+    assert found == [  # the list counts pictures; a file has frames of its own
+        ("Biking/v_b1", "Biking", 0),
+        ("Archery/v_a1", None, 60),
+        ("Biking/v_b3", None, 0),
     ]
     assert [r.labelled for r in dataset.split("train")] == [True, False, False]
     assert dataset.split("train")[0].path == tmp_path / "videos" / "Biking" / "v_b1.avi"
     assert dataset.split("train")[1].path == tmp_path / "rawframes" / "Archery" / "v_a1"
-    assert [(r.name, r.label) for r in dataset.split("val")] == [("Archery/v_a2", "Archery")]
+    assert [(r.name, r.video_label) for r in dataset.split("val")] == [("Archery/v_a2", "Archery")]
 
 
 def test_the_whole_list_stands_for_an_unlabelled_one(tmp_path: Path) -> None:
@@ -123,17 +136,17 @@ def test_the_whole_list_stands_for_an_unlabelled_one(tmp_path: Path) -> None:
     write(tmp_path / "k_train_list_videos.txt", "cut it (up)/a_1.mp4 0\nsit/b.mp4 1\n")
     for name in ("cut it (up)/a_1.mp4", "sit/b.mp4"):
         write(tmp_path / "videos" / name)
-    dataset = open_recognition(tmp_path)
-    found = [(r.name, r.labelled, r.num_frames) for r in dataset.records]
-    assert found == [("cut it (up)/a_1", True, None), ("sit/b", False, None)]
+    dataset = open_dataset(tmp_path)
+    found = [(r.name, r.labelled) for r in dataset.records]
+    assert found == [("cut it (up)/a_1", True), ("sit/b", False)]
     assert dataset.labels == ("cut it (up)", "sit")
 
 
 def test_without_a_percentage_the_whole_list_is_labelled(tmp_path: Path) -> None:
     write(tmp_path / "my_train.txt", "sit/b.mp4 12 0\n")
     write(tmp_path / "sit" / "b.mp4")
-    (record,) = open_recognition(tmp_path).records
-    assert (record.label, record.num_frames, record.labelled) == ("sit", 12, True)
+    (record,) = open_dataset(tmp_path).records
+    assert (record.video_label, record.labelled) == ("sit", True)
 
 
 def test_one_of_several_percentages_must_be_chosen(tmp_path: Path) -> None:
@@ -141,11 +154,11 @@ def test_one_of_several_percentages_must_be_chosen(tmp_path: Path) -> None:
     name = "ucf101_train_50_percent_labeled_split_1_rawframes.txt"
     write(root / "videossl_splits" / name, "Biking/v_b1 70 1\nBiking/v_b3 80 1\nArchery/v_a1 60 0")
     with pytest.raises(DatasetError, match=r"percentages of labelled videos: 10, 50; none was cho"):
-        open_recognition(root)
+        open_dataset(root)
     with pytest.raises(DatasetError, match=r"percentages of labelled videos: 10, 50; not 20\. C"):
-        open_recognition(root, percent=20)
-    assert len(open_recognition(root, percent=50).split("train")) == 3
-    assert sum(record.labelled for record in open_recognition(root, percent=10).records) == 2
+        open_dataset(root, labelled_percent=20)
+    assert len(open_dataset(root, labelled_percent=50).split("train")) == 3
+    assert sum(record.labelled for record in open_dataset(root, labelled_percent=10).records) == 2
 
 
 @pytest.mark.parametrize("make", [make_ucf101, make_hmdb51, make_kinetics, make_lists])
@@ -153,15 +166,13 @@ def test_videos_without_a_file_are_counted_and_reported_as_harmless(
     tmp_path: Path, make: object
 ) -> None:
     assert callable(make)
-    dataset = open_recognition(make(tmp_path))
-    assert dataset.missing_videos == 0
+    dataset = open_dataset(make(tmp_path))
     gone = dataset.records[0]
     assert gone.path.is_file()
     gone.path.unlink()
-    again = open_recognition(tmp_path)
-    assert again.missing_videos == 1
+    again = open_dataset(tmp_path)
     assert [r.name for r in again.records] == [r.name for r in dataset.records[1:]]
-    (problem,) = read_recognition(tmp_path, dataset.format).problems
+    (problem,) = list_problems(tmp_path, dataset.format)
     assert not problem.fatal
     assert "listed videos are not here, such as" in problem.message
 
@@ -170,7 +181,7 @@ def test_no_video_at_all_is_an_error(tmp_path: Path) -> None:
     root = make_ucf101(tmp_path)
     (root / "UCF-101").rename(root / "elsewhere")
     with pytest.raises(DatasetError, match=r"none of the 4 listed videos is below this folder, su"):
-        open_recognition(root)
+        open_dataset(root)
 
 
 def test_links_out_of_the_data_set_are_refused(tmp_path: Path) -> None:
@@ -179,11 +190,11 @@ def test_links_out_of_the_data_set_are_refused(tmp_path: Path) -> None:
     video.rename(tmp_path / "outside.avi")
     video.symlink_to(tmp_path / "outside.avi")
     with pytest.raises(DatasetError, match=r"v_a1\.avi: the link leads out of the data set"):
-        open_recognition(root)
+        open_dataset(root)
     (root / "UCF-101").rename(tmp_path / "UCF-101")
     (root / "UCF-101").symlink_to(tmp_path / "UCF-101")
     with pytest.raises(DatasetError, match=r"4 problems in the annotation"):
-        open_recognition(root)
+        open_dataset(root)
 
 
 UCF101_FAULTS = [
@@ -211,7 +222,7 @@ def test_a_malformed_line_of_ucf101_is_named(
     root = make_ucf101(tmp_path)
     write(root / "ucfTrainTestlist" / name, text)
     with pytest.raises(DatasetError, match=rf"{name}: {message}"):
-        open_recognition(root)
+        open_dataset(root)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +238,7 @@ def test_a_malformed_line_of_hmdb51_is_named(tmp_path: Path, text: str, message:
     root = make_hmdb51(tmp_path)
     write(root / "splits" / "sit_test_split1.txt", text)
     with pytest.raises(DatasetError, match=rf"sit_test_split1\.txt: {message}"):
-        open_recognition(root)
+        open_dataset(root)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +258,7 @@ def test_a_malformed_row_of_kinetics_is_named(tmp_path: Path, row: str, message:
     root = make_kinetics(tmp_path)
     write(root / "train.csv", HEADER + row)
     with pytest.raises(DatasetError, match=rf"train\.csv: {message}"):
-        open_recognition(root)
+        open_dataset(root)
 
 
 LIST_FAULTS = [
@@ -271,86 +282,170 @@ def test_a_malformed_line_of_the_lists_is_named(tmp_path: Path, text: str, messa
     name = "ucf101_train_10_percent_labeled_split_1_rawframes.txt"
     write(root / "videossl_splits" / name, text)
     with pytest.raises(DatasetError, match=message):
-        open_recognition(root)
+        open_dataset(root)
 
 
 def test_all_problems_are_collected(tmp_path: Path) -> None:
     root = make_ucf101(tmp_path)
     write(root / "ucfTrainTestlist" / "trainlist01.txt", "x 1\ny 2\nBiking/v_b1.avi 2\n")
-    lists = read_recognition(root, "ucf101")
-    assert [problem.field for problem in lists.problems] == ["line 1, path", "line 2, path"]
-    assert len(lists.records) == 3
+    problems = list_problems(root, "ucf101")
+    assert [problem.field for problem in problems] == ["line 1, path", "line 2, path"]
     with pytest.raises(DatasetError, match="2 problems in the annotation"):
-        open_recognition(root)
+        open_dataset(root)
 
 
 def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     root = make_ucf101(tmp_path)
     (root / "ucfTrainTestlist" / "trainlist01.txt").write_bytes(b"Archery/v_\xe9.avi 1\n")
     with pytest.raises(DatasetError, match=r"trainlist01\.txt, line 1: this is not UTF-8 text"):
-        open_recognition(root)
+        open_dataset(root)
 
 
 def test_a_class_whose_name_is_not_utf8_is_named(tmp_path: Path) -> None:
     root = make_hmdb51(tmp_path)
     write(root / "splits" / os.fsdecode(b"caf\xe9_test_split1.txt"), "a.avi 1")
     with pytest.raises(DatasetError, match=r"caf\\udce9_test_split1\.txt: the file's name, which"):
-        open_recognition(root)
+        open_dataset(root)
 
 
 def test_the_format_is_found_or_named(tmp_path: Path) -> None:
     root = make_ucf101(tmp_path)
     write(root / "train.csv", HEADER)
-    with pytest.raises(DatasetError, match="lists of several formats: ucf101, kinetics400; name"):
-        open_recognition(root)
-    assert open_recognition(root, "ucf101").format == "ucf101"
-    with pytest.raises(ConfigError, match=r"unknown format of lists 'ucf-101'.* mean 'ucf101'"):
-        open_recognition(root, "ucf-101")
-    with pytest.raises(DatasetError, match="has no lists of a known format"):
-        open_recognition(write(tmp_path / "empty" / "x.txt").parent)
-    with pytest.raises(DatasetError, match="is not a folder; give the folder of a data set"):
-        open_recognition(tmp_path / "absent", "ucf101")
+    with pytest.raises(DatasetError, match="files of several formats: ucf101, kinetics400; name"):
+        open_dataset(root)
+    assert open_dataset(root, format="ucf101").format == "ucf101"
+    with pytest.raises(ConfigError, match=r"unknown data set format 'ucf-101'.* mean 'ucf101'"):
+        open_dataset(root, format="ucf-101")
+    with pytest.raises(DatasetError, match=r"kinetics400: a csv file with the columns label,youtu"):
+        open_dataset(write(tmp_path / "empty" / "x.txt").parent)
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("read", "text"),
     [
-        ("ucf101", r"classInd\.txt does not exist; unpack the official file there"),
-        ("hmdb51", r"has no file \*_test_split1\.txt; unpack the official splits there"),
-        ("kinetics400", r"has no csv file that begins with the columns label,youtube_id,time_st"),
-        ("lists", r"has no training list; expected those of one data set"),
+        (
+            lambda root: read_ucf101(root, 1),
+            r"classInd\.txt does not exist; unpack the official file",
+        ),
+        (lambda root: read_hmdb51(root, 1), r"has no file \*_test_split1\.txt; unpack the officia"),
+        (read_kinetics, r"has no csv file that begins with the columns label,youtube_id,time_st"),
+        (lambda root: read_lists(root, 1, None), r"has no training list; expected those of one"),
     ],
 )
-def test_missing_lists_are_named(tmp_path: Path, name: str, text: str) -> None:
+def test_missing_lists_are_named(tmp_path: Path, read: Callable[[Path], object], text: str) -> None:
     with pytest.raises(DatasetError, match=text):
-        open_recognition(tmp_path, name)
+        read(tmp_path)
 
 
 def test_splits_and_percentages_that_are_not_there_are_refused(tmp_path: Path) -> None:
     ucf101, kinetics = make_ucf101(tmp_path / "u"), make_kinetics(tmp_path / "k")
     with pytest.raises(DatasetError, match="the lists have the splits 1, 2 and 3, not 4"):
-        open_recognition(ucf101, split_index=4)
+        open_dataset(ucf101, split_index=4)
     with pytest.raises(DatasetError, match=r"trainlist02\.txt does not exist"):
-        open_recognition(ucf101, split_index=2)
-    with pytest.raises(DatasetError, match="Kinetics-400 has one split, the first, not 2"):
-        open_recognition(kinetics, split_index=2)
-    with pytest.raises(ConfigError, match="UCF-101 has no lists of labelled percentages"):
-        open_recognition(ucf101, percent=10)
+        open_dataset(ucf101, split_index=2)
+    with pytest.raises(DatasetError, match="which names its splits; leave split_index out"):
+        open_dataset(kinetics, split_index=2)
+    with pytest.raises(DatasetError, match="leave labelled_percent out, and choose a share with"):
+        open_dataset(ucf101, labelled_percent=10)
     with pytest.raises(DatasetError, match="has lists of the splits 1, not 2"):
-        open_recognition(make_lists(tmp_path / "l"), split_index=2)
+        open_dataset(make_lists(tmp_path / "l"), split_index=2)
     write(tmp_path / "l" / "hmdb51_train_split_1_rawframes.txt", "a/b 3 0\n")
     with pytest.raises(DatasetError, match="has lists of 'hmdb51', 'ucf101'; expected those"):
-        open_recognition(tmp_path / "l")
+        open_dataset(tmp_path / "l")
 
 
-def test_a_record_has_a_class_just_if_it_is_labelled(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="a: label and class index are given if it is labelled"):
-        RecognitionRecord(
-            name="a", path=tmp_path, label="x", class_index=0, split="train", labelled=False
+def make_real(root: Path) -> Path:
+    """UCF-101 with two videos a class and split, of which one cannot be read."""
+    make_ucf101(root)
+    lists = root / "ucfTrainTestlist"
+    write(lists / "trainlist01.txt", "".join(f"Archery/v_a{n}.avi 1\n" for n in (1, 3, 4, 5)))
+    with (lists / "trainlist01.txt").open("a") as file:
+        file.write("Biking/v_b1.avi 2\n")
+    for path in (root / "UCF-101").glob("*/*"):
+        write_video(path, 12)
+    for number in (3, 4):
+        write_video(root / "UCF-101" / "Archery" / f"v_a{number}.avi", 20)
+    write(root / "UCF-101" / "Archery" / "v_a5.avi", "no video")
+    return root
+
+
+def test_they_are_imported_with_their_classes(tmp_path: Path) -> None:
+    dataset = open_dataset(make_real(tmp_path / "ucf"))
+    report = import_dataset(dataset, tmp_path / "out")
+    assert (report.num_videos, report.num_actions) == (6, 6)
+    ((name, reason),) = report.skipped
+    assert name == "Archery/v_a5"
+    assert "v_a5.avi is not a video" in reason
+    native = open_dataset(tmp_path / "out")
+    assert (native.format, native.labels) == ("vadsdk", dataset.labels)
+    found = {r.name: (r.video_label, r.split, r.num_frames, r.width) for r in native.records}
+    assert found["videos/Archery/v_a3.avi"] == ("Archery", "train", 20, WIDTH)
+    assert found["videos/Biking/v_b2.avi"] == ("Biking", "test", 12, WIDTH)
+    assert not check_dataset(tmp_path / "out").num_fatal
+
+
+def test_what_is_not_labelled_stays_so_when_imported(tmp_path: Path) -> None:
+    root = make_lists(tmp_path / "lists")
+    for name in ("Biking/v_b1.avi", "Biking/v_b3.avi", "Archery/v_a2.avi"):
+        write_video(root / "videos" / name, 12)
+    for index in range(3):
+        cv2.imwrite(
+            str(root / "rawframes" / "Archery" / "v_a1" / f"img_{index}.jpg"),
+            np.zeros((48, 64, 3), np.uint8),
         )
+    assert import_dataset(open_dataset(root), tmp_path / "out").num_actions == 2
+    found = {r.name: r.video_label for r in open_dataset(tmp_path / "out").records if r.labelled}
+    assert found == {"videos/Biking/v_b1.avi": "Biking", "videos/Archery/v_a2.avi": "Archery"}
+    text = (tmp_path / "out" / "dataset.json").read_text()
+    assert text.count("Archery") == len(["labels", "video_label", *2 * ["path"]])
+
+
+def test_broken_videos_are_found_by_a_check(tmp_path: Path) -> None:
+    report = check_dataset(make_real(tmp_path), clip_frames=8)
+    assert (report.format, report.num_videos) == ("ucf101", 7)
+    (problem,) = report.problems
+    assert problem.file.endswith("v_a5.avi")
+    assert "the video is not readable" in problem.message
+
+
+def test_a_check_reads_the_lists_of_all_splits(tmp_path: Path) -> None:
+    root = make_ucf101(tmp_path)
+    write(root / "ucfTrainTestlist" / "trainlist02.txt", "x 1\n")
+    write(root / "ucfTrainTestlist" / "testlist02.txt", "")
+    problem = next(p for p in check_dataset(root).problems if p.fatal)
+    assert problem.file.endswith("trainlist02.txt")
+
+
+def test_their_balance_and_lengths_are_described(tmp_path: Path) -> None:
+    dataset = open_dataset(make_real(tmp_path))
+    stats = describe(dataset)
+    archery, biking = stats.classes
+    assert archery.num_videos == archery.num_actions == {"test": 1, "train": 4}
+    assert sorted(archery.lengths.tolist()) == [12, 12, 20, 20]  # one cannot be read
+    assert biking.lengths.tolist() == [12, 12]
+    assert not len(archery.box_sizes)
+    assert [split.num_frames for split in stats.splits] == [24, 64]
+    save_picture(dataset, stats, tmp_path / "stats.png")
+    image = cv2.imread(str(tmp_path / "stats.png"))
+    grey = (abs(image.astype(int) - 8 * 6) <= 3).all(axis=2)  # the middle frame of 12
+    assert grey.sum() > 100
+
+
+def test_a_share_of_each_class_is_labelled(tmp_path: Path) -> None:
+    dataset = open_dataset(make_real(tmp_path))
+    chosen = choose_labelled(dataset.split("train"), 0.5, seed=0)
+    assert len(chosen & {f"Archery/v_a{n}" for n in (1, 3, 4, 5)}) == 2
+    assert "Biking/v_b1" in chosen
+    partly = apply_split(dataset, chosen)
+    for record in partly.split("train"):
+        assert record.labelled == (record.name in chosen)
+        assert (record.video_label is not None) == record.labelled
+    with pytest.raises(ConfigError, match="one class as a whole and no frames to choose from"):
+        choose_key_frames(dataset.records[0], 1)
 
 
 @pytest.mark.data
 def test_the_lists_of_the_parent_of_jhmdb_are_not_taken_for_its_own(data_folder: Path) -> None:
-    with pytest.raises(DatasetError, match="has no lists of a known format"):
-        open_recognition(data_folder / "jhmdb21")
+    assert open_dataset(data_folder / "jhmdb21").format == "jhmdb21"
+    with pytest.raises(DatasetError, match=r"is not in the format 'hmdb51', which has <class>_te"):
+        open_dataset(data_folder / "jhmdb21", format="hmdb51")

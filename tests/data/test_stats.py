@@ -31,14 +31,14 @@ def make_uneven(folder: Path) -> Path:
 def test_videos_tubes_lengths_and_boxes_are_counted(tmp_path: Path) -> None:
     stats = describe(open_dataset(make_uneven(tmp_path)))
     test, train = stats.splits
-    assert (test.num_videos, test.num_labelled, test.num_frames, test.num_tubes) == (1, 1, 20, 1)
-    assert (train.num_videos, train.num_labelled, train.num_frames, train.num_tubes) == (
+    assert (test.num_videos, test.num_labelled, test.num_frames, test.num_actions) == (1, 1, 20, 1)
+    assert (train.num_videos, train.num_labelled, train.num_frames, train.num_actions) == (
         2, 1, 40, 2,
     )  # fmt: skip
     assert train.seconds == 4
     jump, wave = stats.classes
     assert jump.num_videos == {"test": 1, "train": 1}
-    assert jump.num_tubes == {"test": 1, "train": 2}
+    assert jump.num_actions == {"test": 1, "train": 2}
     assert sorted(jump.lengths.tolist()) == [5, 5, 10]
     assert jump.box_sizes.tolist() == [[16, 24]] * 3
     assert jump.box_areas[0] == pytest.approx(16 * 24 / (64 * 48))

@@ -25,11 +25,20 @@ Root = Annotated[Path, typer.Argument(help="Folder of the data set.", show_defau
 Format = Annotated[
     str | None,
     typer.Option(
-        "--format", help="Layout, such as vadsdk, jhmdb21 or cvat; found out if not given."
+        "--format", help="Layout, such as vadsdk, cvat or ucf101; found out if not given."
     ),
 ]
 SplitIndex = Annotated[
     int | None, typer.Option("--split-index", help="Official split, 1 to 3 (DAVIS: its year).")
+]
+LabelledPercent = Annotated[
+    int | None,
+    typer.Option(
+        "--labelled-percent",
+        min=1,
+        max=100,
+        help="Which list of labelled videos, where there are several (lists).",
+    ),
 ]
 MAX_PROBLEMS_SHOWN = 50
 
@@ -59,6 +68,7 @@ def import_(
     ],
     out: Annotated[Path, typer.Option("--out", help="New folder.", show_default=False)],
     split_index: SplitIndex = None,
+    labelled_percent: LabelledPercent = None,
 ) -> None:
     """Bring a data set of another layout into the native format, completely or not at all."""
     from vadsdk.data.archives import is_archive, unpacked
@@ -70,12 +80,18 @@ def import_(
         unpacked(source, out.absolute().parent) if is_archive(source) else nullcontext(source)
     )
     with unpacking as root, _progress("importing") as progress:
-        dataset = open_dataset(root, format=layout, split_index=split_index, progress=progress)
+        dataset = open_dataset(
+            root,
+            format=layout,
+            split_index=split_index,
+            labelled_percent=labelled_percent,
+            progress=progress,
+        )
         report = import_dataset(dataset, out, progress=progress)
     for name, reason in report.skipped[:MAX_PROBLEMS_SHOWN]:
         console.stdout.print(f"left out {name}: {reason}", soft_wrap=True, markup=False)
     console.stdout.print(
-        f"{report.num_videos} videos with {report.num_tubes} actions are in {out}; "
+        f"{report.num_videos} videos with {report.num_actions} actions are in {out}; "
         f"{len(report.skipped)} left out",
         soft_wrap=True,
         markup=False,
@@ -87,6 +103,8 @@ def import_(
 def check(
     root: Root,
     format: Format = None,
+    split_index: SplitIndex = None,
+    labelled_percent: LabelledPercent = None,
     clip_frames: Annotated[
         int, typer.Option("--clip-frames", min=1, help="Report videos with fewer frames.")
     ] = DEFAULT_CLIP_FRAMES,
@@ -95,7 +113,14 @@ def check(
     from vadsdk.data.check import check_dataset
 
     with _progress("checking videos") as progress:
-        report = check_dataset(root, format=format, clip_frames=clip_frames, progress=progress)
+        report = check_dataset(
+            root,
+            format=format,
+            split_index=split_index,
+            labelled_percent=labelled_percent,
+            clip_frames=clip_frames,
+            progress=progress,
+        )
     if report.problems:
         table = Table(Column("file", overflow="fold"), "field", "problem", show_lines=True)
         for problem in report.problems[:MAX_PROBLEMS_SHOWN]:
@@ -134,6 +159,7 @@ def split(
     ] = None,
     format: Format = None,
     split_index: SplitIndex = None,
+    labelled_percent: LabelledPercent = None,
 ) -> None:
     """Choose the training videos whose labels may be used: a share of each class, at least one."""
     from vadsdk.data.dataset import open_dataset
@@ -147,7 +173,13 @@ def split(
     )
 
     with _progress("reading annotation") as progress:
-        dataset = open_dataset(root, format=format, split_index=split_index, progress=progress)
+        dataset = open_dataset(
+            root,
+            format=format,
+            split_index=split_index,
+            labelled_percent=labelled_percent,
+            progress=progress,
+        )
     records = dataset.split(LEARNED_SPLIT)
     chosen = choose_labelled(records, labelled, seed)
     frames = None
@@ -170,6 +202,7 @@ def stats(
     root: Root,
     format: Format = None,
     split_index: SplitIndex = None,
+    labelled_percent: LabelledPercent = None,
     picture: Annotated[
         bool, typer.Option("--picture/--no-picture", help="Draw charts and a contact sheet.")
     ] = True,
@@ -183,8 +216,15 @@ def stats(
     from vadsdk.data.stats_picture import save_picture
 
     with _progress("reading annotation") as progress:
-        dataset = open_dataset(root, format=format, split_index=split_index, progress=progress)
-    described = describe(dataset)
+        dataset = open_dataset(
+            root,
+            format=format,
+            split_index=split_index,
+            labelled_percent=labelled_percent,
+            progress=progress,
+        )
+    with _progress("measuring videos") as progress:
+        described = describe(dataset, progress=progress)
     console.stdout.print(split_table(described))
     console.stdout.print(class_table(described))
     if picture:

@@ -46,6 +46,8 @@ def check_dataset(
     root: Path,
     *,
     format: str | None = None,
+    split_index: int | None = None,
+    labelled_percent: int | None = None,
     clip_frames: int = DEFAULT_CLIP_FRAMES,
     num_workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
@@ -55,6 +57,8 @@ def check_dataset(
     Args:
         root: folder of the data set.
         format: layout; None finds it out.
+        split_index: whose videos are decoded, as `open_dataset` takes it.
+        labelled_percent: whose videos are decoded, as `open_dataset` takes it.
         clip_frames: videos with fewer frames are reported, as harmless.
         num_workers: threads that decode.
         progress: called with the videos done and their number.
@@ -63,7 +67,7 @@ def check_dataset(
         DatasetError: there is no data set, or its annotation is not readable at all.
     """
     name = find_format(root) if format is None else format
-    dataset, records, problems = _read(root, name)
+    dataset, records, problems = _read(root, name, split_index, labelled_percent)
 
     def check_video(record: VideoRecord) -> list[Problem]:
         found = video_problems(record, clip_frames)
@@ -94,7 +98,7 @@ def record_problems(dataset: ActionDataset) -> list[Problem]:
         for index, tube in enumerate(record.tubes):
             field = f"tubes[{index}]"
             boxes = tube.boxes_xyxy.astype(np.float64)
-            problems += label_problems(file, field, tube.label, dataset.labels)
+            problems += label_problems(file, f"{field}.label", tube.label, dataset.labels)
             problems += tube_problems(file, field, tube.frame_indices, boxes, extent)
     return problems
 
@@ -109,16 +113,7 @@ def video_problems(record: VideoRecord, clip_frames: int) -> list[Problem]:
         num_frames = len(video.read_frames(record.path, size=(8, 8)))
     except VideoError as error:
         return [Problem(file, "", f"the video is not readable: {error}")]
-    problems = []
-    if num_frames != record.num_frames:
-        message = f"the video has {num_frames} frames, its annotation is for {record.num_frames}"
-        problems.append(Problem(file, "num_frames", f"{message}; correct the wrong one"))
-    if (info.width, info.height) != (record.width, record.height):
-        message = (
-            f"the video is {info.width} x {info.height}, its annotation for "
-            f"{record.width} x {record.height}; scale the boxes or replace the video"
-        )
-        problems.append(Problem(file, "width, height", message))
+    problems = _extent_problems(record, num_frames, info)
     if num_frames < clip_frames:
         message = (
             f"the video has {num_frames} frames, a clip spans {clip_frames}: "
@@ -128,9 +123,26 @@ def video_problems(record: VideoRecord, clip_frames: int) -> list[Problem]:
     return problems
 
 
+def _extent_problems(record: VideoRecord, num_frames: int, info: video.VideoInfo) -> list[Problem]:
+    """Compare with what the record tells; only frames with boxes must be those of the video."""
+    file, fatal = str(record.path), record.labelled and record.video_label is None
+    problems = []
+    if record.num_frames and num_frames != record.num_frames:
+        message = f"the video has {num_frames} frames, its annotation is for {record.num_frames}"
+        problems.append(Problem(file, "num_frames", f"{message}; correct the wrong one", fatal))
+    size = (record.width, record.height)
+    if all(size) and (info.width, info.height) != size:
+        message = (
+            f"the video is {info.width} x {info.height}, its annotation for "
+            f"{size[0]} x {size[1]}; scale the boxes or replace the video"
+        )
+        problems.append(Problem(file, "width, height", message, fatal))
+    return problems
+
+
 def mask_problems(record: VideoRecord, dataset: ActionDataset) -> list[Problem]:
     """Read the masks of a record, if it has any."""
-    if not record.labelled:
+    if not record.labelled or record.video_label is not None:
         return []
     try:
         dataset.actor_masks(record, np.arange(record.num_frames))
@@ -142,7 +154,7 @@ def mask_problems(record: VideoRecord, dataset: ActionDataset) -> list[Problem]:
 
 
 def _read(
-    root: Path, name: str
+    root: Path, name: str, split_index: int | None, labelled_percent: int | None
 ) -> tuple[ActionDataset | None, Sequence[VideoRecord], list[Problem]]:
     """Open the data set if that is possible, else at least find its videos."""
     if name == "vadsdk":
@@ -157,5 +169,7 @@ def _read(
     problems = [] if list_problems is None else list(list_problems(root))
     if any(problem.fatal for problem in problems):
         return None, (), problems
-    dataset = open_dataset(root, format=name)
+    dataset = open_dataset(
+        root, format=name, split_index=split_index, labelled_percent=labelled_percent
+    )
     return dataset, dataset.records, problems + record_problems(dataset)

@@ -104,7 +104,7 @@ def _read_file_content(path: Path, root: Path, action_attribute: str | None) -> 
     if any(problem.fatal for problem in problems):  # one mistake should not be told as two
         return CvatContent((), labels, tuple(problems))
     for track in file.tracks:
-        problems += label_problems(str(path), track.place, track.label, labels)
+        problems += label_problems(str(path), f"{track.place}.label", track.label, labels)
     videos = []
     for task in file.meta.tasks:
         video, found = _task_video(task, file, root, action_attribute)

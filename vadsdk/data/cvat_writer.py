@@ -105,7 +105,7 @@ def _check(file: str, video: CvatVideoTubes, labels: Sequence[str]) -> None:
         if ids[tube.id] > 1 or tube.id < 0:
             raise DatasetError(f"{file}: {place}: the id {tube.id} is no number of its own")
         boxes = tube.boxes_xyxy.astype(np.float64)
-        problems = label_problems(file, place, tube.label, labels)
+        problems = label_problems(file, f"{place}.label", tube.label, labels)
         problems += tube_problems(file, place, tube.frame_indices, boxes, extent)
         if problems:
             raise DatasetError(str(problems[0]))

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vadsdk.data.formats import FORMATS, DatasetFormat, Progress, no_official_splits
+from vadsdk.data.formats import (
+    FORMATS,
+    DatasetFormat,
+    Progress,
+    no_official_splits,
+    no_percentages,
+)
 from vadsdk.data.records import ActionDataset, VideoRecord
 from vadsdk.errors import DatasetError, unknown_name
+
+NATIVE = "vadsdk"
 
 __all__ = [
     "FORMATS",
@@ -23,6 +31,7 @@ def open_dataset(
     *,
     format: str | None = None,
     split_index: int | None = None,
+    labelled_percent: int | None = None,
     progress: Progress | None = None,
 ) -> ActionDataset:
     """Open a data set.
@@ -32,6 +41,7 @@ def open_dataset(
         format: one of `FORMATS`; None finds it out.
         split_index: which of several official splits, from 1, where the layout has them (DAVIS: the
             year).
+        labelled_percent: which list of labelled videos, where there are several (lists).
         progress: called with done and total while something slow is read for the first time.
 
     Raises:
@@ -47,6 +57,11 @@ def open_dataset(
         raise DatasetError(
             f"{root} is not in the format {name!r}, which has {FORMATS[name].expected} in it"
         )
+    if labelled_percent is not None:
+        open_percent = FORMATS[name].open_percent
+        if open_percent is None:
+            raise no_percentages(root, name)
+        return open_percent(root, split_index or 1, labelled_percent)
     if split_index is None:
         return FORMATS[name].open(root, progress)
     open_split = FORMATS[name].open_split
@@ -56,11 +71,19 @@ def open_dataset(
 
 
 def find_format(root: Path) -> str:
-    """Return the name of the layout that a folder plainly has, else raise a DatasetError."""
+    """Return the name of the layout that a folder plainly has, else raise a DatasetError.
+
+    `dataset.json` settles it; other layouts must be the only one in the folder.
+    """
     _require_folder(root)
-    for name, candidate in FORMATS.items():
-        if candidate.recognise(root):
-            return name
+    found = [name for name, candidate in FORMATS.items() if candidate.recognise(root)]
+    if found[:1] == [NATIVE] or len(found) == 1:
+        return found[0]
+    if found:
+        raise DatasetError(
+            f"{root} has the files of several formats: {', '.join(found)}; "
+            "name the one you mean with --format"
+        )
     sought = "; ".join(f"{name}: {form.expected}" for name, form in FORMATS.items())
     raise DatasetError(
         f"{root} is no data set of a known format ({sought}). "

@@ -37,7 +37,7 @@ class StoredVideo:
     frames: NDArray[np.uint8]
     """(F, h, w, 3) RGB, stretched to the store size."""
     masks: NDArray[np.uint8] | None
-    """(F, h, w), 1 where an actor covers at least half of the pixel; None if not labelled."""
+    """(F, h, w), 1 where an actor covers at least half of the pixel; None if none is annotated."""
 
     def at(self, frame_indices: NDArray[np.integer]) -> StoredVideo:
         """Return some of the frames."""
@@ -148,7 +148,7 @@ class DecodedVideos:
             )
         )
         masks = None
-        if record.labelled:
+        if record.labelled and record.video_label is None:
             full_size = self._dataset.actor_masks(record, frame_indices)
             masks = shrink_masks(full_size, self._store_size)
         return StoredVideo(frames=frames, masks=masks)
@@ -188,13 +188,14 @@ class DecodedVideos:
 
     def _load(self, record: VideoRecord) -> StoredVideo:
         frames = self._workers.decode(record_request(record, self._store_size))
-        if record.labelled and len(frames) != record.num_frames:
+        has_boxes = record.labelled and record.video_label is None
+        if has_boxes and len(frames) != record.num_frames:
             raise DatasetError(
                 f"{record.path} has {len(frames)} frames, its annotation is for "
                 f"{record.num_frames}; replace the video or annotate it again"
             )
         masks = None
-        if record.labelled:
+        if has_boxes:
             full_size = self._dataset.actor_masks(record, np.arange(len(frames)))
             masks = shrink_masks(full_size, self._store_size)
         video = StoredVideo(frames=frames, masks=masks)

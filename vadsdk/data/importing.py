@@ -13,18 +13,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from vadsdk.data.measuring import measured
 from vadsdk.data.native_schema import MaskFile, MaskTrack
 from vadsdk.data.native_writer import NativeVideo, write_dataset, write_mask_file
 from vadsdk.data.records import ActionDataset, VideoRecord
 from vadsdk.data.rle import encode_masks
 from vadsdk.errors import DatasetError, VideoError
 from vadsdk.structures import Tube
-from vadsdk.video import probe
 
 _UNSAFE = str.maketrans(dict.fromkeys('\\:*?"<>|\0\n\r\t', "_"))
 
@@ -35,8 +35,8 @@ class ImportReport:
 
     num_videos: int
     """Videos in the new data set."""
-    num_tubes: int
-    """Annotated actions in it."""
+    num_actions: int
+    """Annotated actions in it: tubes, and trimmed videos with a class."""
     skipped: tuple[tuple[str, str], ...]
     """Name and reason of each video that was left out."""
 
@@ -95,8 +95,8 @@ def _write(
         reason = f"; the first: {skipped[0][1]}" if skipped else ""
         raise DatasetError(f"none of the videos of {dataset.name} could be imported{reason}")
     write_dataset(folder, dataset.labels, videos)
-    num_tubes = sum(len(video.tubes) for video in videos)
-    return ImportReport(num_videos=len(videos), num_tubes=num_tubes, skipped=tuple(skipped))
+    num_actions = sum(len(video.tubes) + (video.video_label is not None) for video in videos)
+    return ImportReport(num_videos=len(videos), num_actions=num_actions, skipped=tuple(skipped))
 
 
 def _bring_over(
@@ -104,7 +104,11 @@ def _bring_over(
 ) -> NativeVideo:
     if not record.path.exists():
         raise VideoError(f"{record.path} does not exist; put it there, or leave it out")
-    record = _measured(record)
+    record = measured(record)
+    if not record.num_frames or not record.fps:
+        raise VideoError(
+            f"{record.path} does not tell its frame rate or length; convert it to mp4, which does"
+        )
     masks_path = None
     if dataset.has_masks and record.labelled and record.tubes:
         masks_path = f"masks/{name}.json"
@@ -123,26 +127,8 @@ def _bring_over(
         tubes=tuple(_inside(tube, record) for tube in record.tubes),
         masks_path=masks_path,
         labelled=record.labelled,
+        video_label=record.video_label,
         annotated_frames=record.annotated_frames,
-    )
-
-
-def _measured(record: VideoRecord) -> VideoRecord:
-    """Return the record with what its annotation does not tell of the video; VideoError if lost."""
-    if record.num_frames and record.fps and record.width and record.height:
-        return record
-    info = probe(record.path)
-    num_frames, fps = record.num_frames or info.num_frames, record.fps or info.fps
-    if not num_frames or not fps:
-        raise VideoError(
-            f"{record.path} does not tell its frame rate or length; convert it to mp4, which does"
-        )
-    return replace(
-        record,
-        num_frames=num_frames,
-        fps=fps,
-        width=record.width or info.width,
-        height=record.height or info.height,
     )
 
 

@@ -86,7 +86,7 @@ def read_masks(
 
 
 def bare_records(document: DatasetFile, root: Path) -> tuple[VideoRecord, ...]:
-    """Return the videos of a document without their tubes, which need not be valid."""
+    """Return the videos of a document without their tubes; what it says need not be valid."""
     return tuple(
         VideoRecord(
             name=video.path,
@@ -97,6 +97,7 @@ def bare_records(document: DatasetFile, root: Path) -> tuple[VideoRecord, ...]:
             height=video.height,
             fps=video.fps,
             labelled=video.labelled,
+            video_label=video.video_label if video.labelled else None,
             annotated_frames=_annotated_frames(video),
         )
         for video in document.videos

@@ -75,6 +75,7 @@ def document_problems(document: DatasetFile, root: Path) -> list[Problem]:
         problems += _path_problems(file, f"{field}.path", root, video.path)
         if video.masks is not None:
             problems += _path_problems(file, f"{field}.masks", root, video.masks)
+        problems += _video_label_problems(file, field, video, document.labels)
         problems += _tubes_problems(file, field, video, document.labels)
     return problems
 
@@ -86,6 +87,22 @@ def _path_problems(file: str, field: str, root: Path, path: str) -> list[Problem
         return []
     message = f"{path!r} leads out of the data set; paths are relative to {inside} and stay inside"
     return [Problem(file, field, message)]
+
+
+def _video_label_problems(
+    file: str, field: str, video: VideoEntry, labels: Sequence[str]
+) -> list[Problem]:
+    if video.video_label is None:
+        return []
+    place = f"{field}.video_label"
+    problems = label_problems(file, place, video.video_label, labels)
+    if not video.labelled:
+        message = f"{video.path} has a class, but `labelled` is false; set it true or drop the one"
+        problems.append(Problem(file, place, message))
+    if video.tubes:
+        message = f"{video.path} has a class as a whole and tubes, which name theirs; drop one"
+        problems.append(Problem(file, place, message))
+    return problems
 
 
 def _tubes_problems(
@@ -102,7 +119,7 @@ def _tubes_problems(
         if ids[tube.id] > 1:
             message = f"{video.path} has {ids[tube.id]} tubes with the id {tube.id}; number them"
             problems.append(Problem(file, f"{place}.id", message))
-        problems += label_problems(file, place, tube.label, labels)
+        problems += label_problems(file, f"{place}.label", tube.label, labels)
         frames = np.array([box[0] for box in tube.boxes], np.int64)
         boxes = np.array([box[1:] for box in tube.boxes], np.float64)
         problems += tube_problems(file, place, frames, boxes, extent)

@@ -50,6 +50,8 @@ class VideoEntry(BaseModel):
     """The frames that were looked at, where annotation is sparse; boxes lie in these alone."""
     masks: str | None = None
     """Relative path of the video's MaskFile; without one the masks are the filled boxes."""
+    video_label: str | None = None
+    """The class of a trimmed video as a whole, where no boxes are annotated."""
     tubes: list[TubeEntry] = []
 
 

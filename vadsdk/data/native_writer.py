@@ -48,6 +48,8 @@ class NativeVideo:
     """Of the upright frame, in pixels."""
     tubes: tuple[Tube, ...] = ()
     """Every actor doing a labelled action; their labels are among the data set's."""
+    video_label: str | None = None
+    """Class of a trimmed video as a whole, instead of tubes; among the data set's labels."""
     masks_path: str | None = None
     """The file that `write_masks` made, relative to the folder; None where there are boxes only."""
     labelled: bool = True
@@ -117,6 +119,7 @@ def _video_entry(video: NativeVideo) -> VideoEntry:
         width=video.width,
         height=video.height,
         labelled=video.labelled,
+        video_label=video.video_label,
         masks=video.masks_path,
         annotated_frames=(None if video.annotated_frames is None else list(video.annotated_frames)),
         tubes=[

@@ -69,7 +69,7 @@ def label_problems(file: str, field: str, label: str, labels: Sequence[str]) -> 
     if label in labels:
         return []
     message = f"unknown label {label!r}; add it to `labels` or use one of: {', '.join(labels)}"
-    return [Problem(file, f"{field}.label", message)]
+    return [Problem(file, field, message)]
 
 
 def tube_problems(

@@ -67,11 +67,10 @@ def read_kinetics(root: Path) -> RecognitionLists:
                 problems.append(line_problem(path, number, error))
     labels = tuple(sorted({video.label for video in videos if video.label is not None}))
     folders = [root / name for name in (*_MEDIA, *_MEDIA_OF_SPLITS)]
-    records, missing, wrong = find_listed_videos(root, folders, videos, labels)
+    records, wrong = find_listed_videos(root, folders, videos)
     return RecognitionLists(
         labels=labels,
         records=tuple(records),
-        missing_videos=missing,
         problems=(*problems, *wrong),
     )
 

@@ -6,11 +6,13 @@
     kinetics400_train_1_percent_labeled_videos.txt             path class_index
 
 Class indices count from 0; a class is called as its folder. The unlabelled list is the whole
-training list: what is in the labelled one too is labelled. Where there is no unlabelled list, the
-whole list (`ucf101_train_split_1_rawframes.txt`) stands for it. The class of an unlabelled video,
-which the list states, is forgotten.
+training list, those of the labelled list included: each video is one record, labelled if it is in
+the labelled list. Where there is no unlabelled list, the whole list
+(`ucf101_train_split_1_rawframes.txt`) stands for it. The class of an unlabelled video, which the
+list states, is forgotten.
 
-A list of raw frames is good for videos as well: `a/b` is the folder `a/b`, or the file `a/b.avi`.
+A list of raw frames is good for videos as well: `a/b` is the folder `a/b`, or the file `a/b.avi`,
+whose number of frames is its own.
 """
 
 from __future__ import annotations
@@ -67,6 +69,21 @@ def is_lists(root: Path) -> bool:
     return any(file.split == "train" for file in _list_files(root))
 
 
+def list_variants(root: Path) -> list[tuple[int, int | None]]:
+    """Return the split index and percentage of each training list, None for a whole one alone."""
+    variants: dict[int, set[int]] = {}
+    for file in _list_files(root):
+        if file.split == "train":
+            percents = variants.setdefault(file.index or 1, set())
+            if file.percent is not None and not file.is_unlabelled:
+                percents.add(file.percent)
+    return [
+        (index, percent)
+        for index, percents in sorted(variants.items())
+        for percent in (sorted(percents) or [None])
+    ]
+
+
 def read_lists(root: Path, split_index: int, percent: int | None) -> RecognitionLists:
     """Read the lists of a folder and find the videos.
 
@@ -95,11 +112,10 @@ def read_lists(root: Path, split_index: int, percent: int | None) -> Recognition
     problems += wrong
     folders = [root / name for name in _MEDIA]
     videos = [_named(line, labels) for line in (*labelled.lines, *rest, *evaluated)]
-    records, missing, wrong = find_listed_videos(root, folders, videos, labels)
+    records, wrong = find_listed_videos(root, folders, videos)
     return RecognitionLists(
         labels=labels,
         records=tuple(records),
-        missing_videos=missing,
         problems=(*problems, *wrong),
     )
 
@@ -163,7 +179,7 @@ def _chosen_percent(root: Path, files: Sequence[_ListFile], percent: int | None)
     asked = "none was chosen" if percent is None else f"not {percent}"
     raise DatasetError(
         f"{root} has lists for these percentages of labelled videos: {listed}; {asked}. "
-        "Choose one with percent"
+        "Choose one with --labelled-percent (in vadsdk train: --set data.labelled_percent=10)"
     )
 
 
@@ -201,7 +217,7 @@ def _parse(file: _ListFile, number: int, text: str, keep_class: bool) -> _Line:
             f"expected 'path num_frames class_index' or 'path class_index', not {shown(text)}",
         )
     place = PurePosixPath(relative_path_of(fields[0], "path"))
-    num_frames = integer_of(fields[1], "num_frames", least=1) if num_fields == 3 else None
+    num_pictures = integer_of(fields[1], "num_frames", least=1) if num_fields == 3 else 0
     class_index = integer_of(fields[-1], "class_index")
     if class_index >= _MAX_CLASSES:
         raise FieldError("class_index", f"{class_index} is no index of a class; correct it")
@@ -213,7 +229,7 @@ def _parse(file: _ListFile, number: int, text: str, keep_class: bool) -> _Line:
         places=(str(place),),
         label=label if keep_class else None,
         split=file.split,
-        num_frames=num_frames,
+        num_pictures=num_pictures,
     )
     return _Line(video=video, class_index=class_index)
 

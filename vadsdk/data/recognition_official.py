@@ -95,6 +95,24 @@ def read_hmdb51(root: Path, split_index: int) -> RecognitionLists:
     return _found(root, (root, root / "videos", root / "hmdb51_org"), videos, labels, problems)
 
 
+def ucf101_splits(root: Path) -> list[int]:
+    """Return the splits of which a training or a test list is there."""
+    return [
+        index
+        for index in SPLIT_INDICES
+        if any(
+            (root / folder / f"{split}list{index:02d}.txt").is_file()
+            for folder in _UCF101_LISTS
+            for split in ("train", "test")
+        )
+    ]
+
+
+def hmdb51_splits(root: Path) -> list[int]:
+    """Return the splits of which lists are there."""
+    return [index for index in SPLIT_INDICES if _hmdb51_lists(root, str(index))]
+
+
 def _check_split_index(split_index: int) -> None:
     if split_index not in SPLIT_INDICES:
         raise DatasetError(f"the lists have the splits 1, 2 and 3, not {split_index}")
@@ -191,10 +209,9 @@ def _found(
     labels: tuple[str, ...],
     problems: list[Problem],
 ) -> RecognitionLists:
-    records, missing, wrong = find_listed_videos(root, folders, videos, labels)
+    records, wrong = find_listed_videos(root, folders, videos)
     return RecognitionLists(
         labels=labels,
         records=tuple(records),
-        missing_videos=missing,
         problems=(*problems, *wrong),
     )

@@ -1,4 +1,4 @@
-"""What every list of trimmed videos is read into: one class a video, no boxes."""
+"""The videos of lists of trimmed videos, which have one class each and no boxes."""
 
 from __future__ import annotations
 
@@ -9,35 +9,10 @@ from pathlib import Path
 
 from vadsdk.data.contained_paths import ContainedPaths
 from vadsdk.data.problems import Problem
+from vadsdk.data.records import VideoRecord
 from vadsdk.data.text_lines import printable
 from vadsdk.video.folders import VIDEO_SUFFIXES
-
-NO_CLASS = -1
-"""Class index of a video whose class is not known."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RecognitionRecord:
-    """One trimmed video and its class."""
-
-    name: str
-    """Unique in the data set."""
-    path: Path
-    """The video file, or a folder of images."""
-    label: str | None
-    """Name of the class; None if not `labelled`, so that it cannot leak."""
-    class_index: int
-    """Position of the label among the data set's; `NO_CLASS` if not `labelled`."""
-    split: str
-    """Such as "train", "val" or "test"."""
-    labelled: bool = True
-    """False: the class is unknown, or is treated so."""
-    num_frames: int | None = None
-    """As the list states it; None if it does not."""
-
-    def __post_init__(self) -> None:
-        if self.labelled != (self.label is not None) or self.labelled != (self.class_index >= 0):
-            raise ValueError(f"{self.name}: label and class index are given if it is labelled")
+from vadsdk.video.presentation import DEFAULT_FPS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +28,8 @@ class ListedVideo:
     label: str | None
     """None if the class is not known."""
     split: str
-    num_frames: int | None = None
+    num_pictures: int = 0
+    """Pictures in its folder, where the list states it; 0 if not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,29 +38,25 @@ class RecognitionLists:
 
     labels: tuple[str, ...]
     """Names of the classes; the position of a label is its class index."""
-    records: tuple[RecognitionRecord, ...]
-    """Of the videos whose file exists."""
-    missing_videos: int
-    """Listed videos without a file."""
+    records: tuple[VideoRecord, ...]
+    """Of the videos whose file exists; what only the file tells is 0."""
     problems: tuple[Problem, ...]
 
 
 def find_listed_videos(
-    root: Path, folders: Sequence[Path], videos: Iterable[ListedVideo], labels: Sequence[str]
-) -> tuple[list[RecognitionRecord], int, list[Problem]]:
-    """Return the records of the videos that are there, how many are not, and what is wrong.
+    root: Path, folders: Sequence[Path], videos: Iterable[ListedVideo]
+) -> tuple[list[VideoRecord], list[Problem]]:
+    """Return the records of the videos that are there, and what is wrong.
 
     Args:
         root: of the data set; a link that leads out of it is not followed.
         folders: that may hold videos, the first ones first.
-        videos: with labels among `labels`.
-        labels: of the data set.
+        videos: each once; a second line of one is a problem.
     """
     media = _MediaFolders(folders)
     contained = ContainedPaths(root)
-    index_of = {label: index for index, label in enumerate(labels)}
     first_line: dict[str, ListedVideo] = {}
-    records: list[RecognitionRecord] = []
+    records: list[VideoRecord] = []
     missing: list[ListedVideo] = []
     problems: list[Problem] = []
     for video in videos:
@@ -99,9 +71,9 @@ def find_listed_videos(
             message = "the link leads out of the data set; put the file itself there"
             problems.append(Problem(printable(path), "", message))
         else:
-            records.append(_record(video, path, index_of))
+            records.append(_record(video, path))
     problems += _missing_problems(root, missing, len(first_line))
-    return records, len(missing), problems
+    return records, problems
 
 
 class _MediaFolders:
@@ -144,15 +116,18 @@ def _without_suffix(name: str) -> str:
     return name.removesuffix(suffix) if suffix.lower() in VIDEO_SUFFIXES else name
 
 
-def _record(video: ListedVideo, path: Path, index_of: dict[str, int]) -> RecognitionRecord:
-    return RecognitionRecord(
+def _record(video: ListedVideo, path: Path) -> VideoRecord:
+    is_folder = path.suffix.lower() not in VIDEO_SUFFIXES
+    return VideoRecord(
         name=video.name,
         path=path,
-        label=video.label,
-        class_index=NO_CLASS if video.label is None else index_of[video.label],
         split=video.split,
+        num_frames=video.num_pictures if is_folder else 0,  # a file's frames may be others
+        width=0,
+        height=0,
+        fps=DEFAULT_FPS if is_folder else 0.0,
+        video_label=video.label,
         labelled=video.label is not None,
-        num_frames=video.num_frames,
     )
 
 

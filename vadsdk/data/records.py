@@ -28,13 +28,13 @@ class VideoRecord:
     split: str
     """Such as "train" or "test"."""
     num_frames: int
-    """Frames of the record, as the annotation states them."""
+    """Frames of the record, as the annotation states them; 0 if it does not."""
     width: int
-    """Of the upright source frame, in pixels."""
+    """Of the upright source frame, in pixels; 0 if the annotation does not tell."""
     height: int
-    """Of the upright source frame, in pixels."""
+    """Of the upright source frame, in pixels; 0 if the annotation does not tell."""
     fps: float
-    """Average frames a second."""
+    """Average frames a second; 0 if the annotation does not tell."""
     tubes: tuple[Tube, ...] = ()
     """The actors doing an action, in pixels of the source frame; empty if not `labelled`."""
     video_label: str | None = None

@@ -62,7 +62,7 @@ def choose_labelled(records: Sequence[VideoRecord], fraction: float, seed: int) 
             f"the labelled fraction is in (0, 1], such as 0.1 for 10 %, not {fraction}"
         )
     queue = sorted((r for r in records if r.labelled), key=lambda r: _place(r.name, seed))
-    if not any(record.tubes for record in queue):
+    if not any(record.tubes or record.video_label for record in queue):
         raise DatasetError(
             "none of the videos has an annotated action, so no class can be labelled; "
             "annotate at least one video of each class"
@@ -85,10 +85,15 @@ def choose_key_frames(record: VideoRecord, num_frames: int) -> list[int]:
             gives as many, spread over it.
 
     Raises:
-        ConfigError: `num_frames` is below 1.
+        ConfigError: `num_frames` is below 1, or the video has one class as a whole.
     """
     if num_frames < 1:
         raise ConfigError(f"an action needs 1 key frame or more, not {num_frames}")
+    if record.video_label is not None:
+        raise ConfigError(
+            f"{record.name} has one class as a whole and no frames to choose from; "
+            "leave --key-frames out"
+        )
     whole = (
         np.arange(record.num_frames)
         if record.annotated_frames is None
@@ -103,7 +108,12 @@ def choose_key_frames(record: VideoRecord, num_frames: int) -> list[int]:
 
 
 def main_label(record: VideoRecord) -> str | None:
-    """Return the label whose tubes fill most frames of the video (ties: by name), or None."""
+    """Return the video's class as a whole, or the label whose tubes fill most frames of it.
+
+    Ties go by name; None is a video without any action.
+    """
+    if record.video_label is not None:
+        return record.video_label
     frames = Counter[str]()
     for tube in record.tubes:
         frames[tube.label] += len(tube)
@@ -201,7 +211,7 @@ def _as_known(
     if record.split != LEARNED_SPLIT:
         return record
     if record.name not in labelled:
-        return replace(record, tubes=(), labelled=False, annotated_frames=None)
+        return replace(record, tubes=(), video_label=None, labelled=False, annotated_frames=None)
     return record if key_frames is None else _at_key_frames(record, key_frames[record.name])
 
 
@@ -219,8 +229,10 @@ def _at_key_frames(record: VideoRecord, key_frames: Sequence[int]) -> VideoRecor
 def _one_of_each_class(queue: Sequence[VideoRecord]) -> frozenset[str]:
     first: dict[str, str] = {}
     for record in queue:
-        for tube in record.tubes:
-            first.setdefault(tube.label, record.name)
+        labels = [tube.label for tube in record.tubes]
+        for label in [*labels, record.video_label]:
+            if label is not None:
+                first.setdefault(label, record.name)
     return frozenset(first.values())
 
 

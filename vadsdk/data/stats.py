@@ -1,11 +1,13 @@
-"""What a data set consists of: class balance, lengths and sizes of tubes.
+"""What a data set consists of: class balance, lengths and sizes of its actions.
 
-Legend: N tubes.
+An action is a tube, or a whole trimmed video with a class.
+
+Legend: N tubes, A actions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Table
 
+from vadsdk.data.measuring import measured_if_readable
 from vadsdk.data.records import ActionDataset, VideoRecord
 
 
@@ -27,11 +30,11 @@ class SplitStats:
     num_labelled: int
     """Of these, videos whose annotation is known."""
     num_frames: int
-    """Frames of all videos."""
+    """Frames of all videos whose length is known."""
     seconds: float
     """Duration of all videos whose frame rate is known."""
-    num_tubes: int
-    """Annotated actions."""
+    num_actions: int
+    """Annotated ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -42,10 +45,10 @@ class ClassStats:
     """Name of the action."""
     num_videos: dict[str, int]
     """For each split, the videos that show it."""
-    num_tubes: dict[str, int]
-    """For each split, its tubes."""
+    num_actions: dict[str, int]
+    """For each split, its actions."""
     lengths: NDArray[np.int64]
-    """(N,) frames from the first to the last of each tube."""
+    """(A,) frames from the first to the last of each action; those of unknown length left out."""
     box_areas: NDArray[np.float64]
     """(N,) mean box area of each tube, as a share of its frame."""
     box_sizes: NDArray[np.float64]
@@ -64,13 +67,23 @@ class DatasetStats:
     """In the order of the labels."""
 
 
-def describe(dataset: ActionDataset) -> DatasetStats:
-    """Count and measure a data set's annotation; no video is opened."""
-    names = sorted({record.split for record in dataset.records})
+def describe(
+    dataset: ActionDataset, *, progress: Callable[[int, int], None] | None = None
+) -> DatasetStats:
+    """Count and measure a data set's annotation.
+
+    A video is opened only where the annotation does not tell its length or size.
+
+    Args:
+        dataset: to describe.
+        progress: called with the videos done and their number.
+    """
+    records = measured_if_readable(dataset.records, progress=progress)
+    names = sorted({record.split for record in records})
     return DatasetStats(
         name=dataset.name,
-        splits=tuple(_split_stats(name, dataset.split(name)) for name in names),
-        classes=tuple(_class_stats(label, dataset.records, names) for label in dataset.labels),
+        splits=tuple(_split_stats(n, [r for r in records if r.split == n]) for n in names),
+        classes=tuple(_class_stats(label, records, names) for label in dataset.labels),
     )
 
 
@@ -87,7 +100,7 @@ def split_table(stats: DatasetStats) -> Table:
             str(split.num_labelled),
             str(split.num_frames),
             f"{split.seconds / 60:.1f}",
-            str(split.num_tubes),
+            str(split.num_actions),
         )
     return table
 
@@ -103,21 +116,20 @@ def class_table(stats: DatasetStats) -> Table:
     table.add_column("% of\nframe", justify="right")
     for row in stats.classes:
         counts = [
-            f"{row.num_videos[split.name]}, {row.num_tubes[split.name]}" for split in stats.splits
+            f"{row.num_videos[split.name]}, {row.num_actions[split.name]}" for split in stats.splits
         ]
         table.add_row(escape(row.label), *counts, *_measures(row))
     return table
 
 
 def _measures(row: ClassStats) -> tuple[str, str, str]:
-    if not len(row.lengths):
-        return "-", "-", "-"
-    width, height = np.median(row.box_sizes, axis=0)
-    return (
-        f"{row.lengths.min()}, {np.median(row.lengths):.0f}, {row.lengths.max()}",
-        f"{width:.0f} x {height:.0f}",
-        f"{100 * np.median(row.box_areas):.1f}",
-    )
+    lengths = size = share = "-"
+    if len(row.lengths):
+        lengths = f"{row.lengths.min()}, {np.median(row.lengths):.0f}, {row.lengths.max()}"
+    if len(row.box_sizes):
+        width, height = np.median(row.box_sizes, axis=0)
+        size, share = f"{width:.0f} x {height:.0f}", f"{100 * np.median(row.box_areas):.1f}"
+    return lengths, size, share
 
 
 def _split_stats(name: str, records: Sequence[VideoRecord]) -> SplitStats:
@@ -127,12 +139,15 @@ def _split_stats(name: str, records: Sequence[VideoRecord]) -> SplitStats:
         num_labelled=sum(record.labelled for record in records),
         num_frames=sum(record.num_frames for record in records),
         seconds=sum(r.num_frames / r.fps for r in records if r.fps > 0),
-        num_tubes=sum(len(record.tubes) for record in records),
+        num_actions=sum(len(r.tubes) + (r.video_label is not None) for r in records),
     )
 
 
 def _class_stats(label: str, records: Sequence[VideoRecord], splits: Sequence[str]) -> ClassStats:
     found = [(record, tube) for record in records for tube in record.tubes if tube.label == label]
+    whole = [record for record in records if record.video_label == label]
+    showing = [*(record for record, _ in found), *whole]
+    lengths = [tube.end_frame - tube.start_frame for _, tube in found]
     sizes = np.array(
         [(tube.boxes_xyxy[:, 2:] - tube.boxes_xyxy[:, :2]).mean(axis=0) for _, tube in found]
     ).reshape(-1, 2)
@@ -144,11 +159,11 @@ def _class_stats(label: str, records: Sequence[VideoRecord], splits: Sequence[st
     return ClassStats(
         label=label,
         num_videos={
-            split: len({record.name for record, _ in found if record.split == split})
+            split: len({record.name for record in showing if record.split == split})
             for split in splits
         },
-        num_tubes={split: sum(record.split == split for record, _ in found) for split in splits},
-        lengths=np.array([tube.end_frame - tube.start_frame for _, tube in found], np.int64),
+        num_actions={split: sum(record.split == split for record in showing) for split in splits},
+        lengths=np.array([*lengths, *(r.num_frames for r in whole if r.num_frames)], np.int64),
         box_areas=np.array(areas, np.float64),
         box_sizes=sizes.astype(np.float64),
     )

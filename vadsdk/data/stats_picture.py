@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vadsdk import video
 from vadsdk.data.atomic import complete_or_absent
+from vadsdk.data.measuring import measured
 from vadsdk.data.records import ActionDataset, VideoRecord
 from vadsdk.data.stats import DatasetStats
 from vadsdk.errors import ConfigError, VideoError
@@ -28,7 +29,7 @@ MASK_RGB = np.array((255, 60, 60), np.float32)
 
 
 def save_picture(dataset: ActionDataset, stats: DatasetStats, path: Path) -> None:
-    """Draw class balance, tube lengths, box sizes and a contact sheet to an image file.
+    """Draw class balance, lengths, box sizes and a contact sheet to an image file.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -64,7 +65,7 @@ def _draw_charts(axes: NDArray[np.object_], stats: DatasetStats) -> None:
     labels = [row.label for row in stats.classes]
     left = np.zeros(len(labels))
     for split in stats.splits:
-        counts = np.array([row.num_tubes[split.name] for row in stats.classes])
+        counts = np.array([row.num_actions[split.name] for row in stats.classes])
         balance.barh(labels, counts, left=left, label=split.name)
         left = left + counts
     balance.invert_yaxis()
@@ -87,7 +88,7 @@ def _examples(dataset: ActionDataset) -> list[tuple[str, NDArray[np.uint8]]]:
     """Return label and picture of an example of each class that has a readable one."""
     examples = []
     for label in dataset.labels[:MAX_EXAMPLES]:
-        for record, tube in _tubes_of(dataset, label):
+        for record, tube in _actions_of(dataset, label):
             image = _example(dataset, record, tube)
             if image is not None:
                 examples.append((label, image))
@@ -95,21 +96,27 @@ def _examples(dataset: ActionDataset) -> list[tuple[str, NDArray[np.uint8]]]:
     return examples
 
 
-def _tubes_of(dataset: ActionDataset, label: str) -> list[tuple[VideoRecord, Tube]]:
-    """Return the first tubes of a class: a few, for broken files cost time."""
-    found = [(r, tube) for r in dataset.records for tube in r.tubes if tube.label == label]
+def _actions_of(dataset: ActionDataset, label: str) -> list[tuple[VideoRecord, Tube | None]]:
+    """Return the first actions of a class, without a tube if it is the whole video's.
+
+    They are a few, for broken files cost time.
+    """
+    found: list[tuple[VideoRecord, Tube | None]] = []
+    for record in dataset.records:
+        found += [(record, tube) for tube in record.tubes if tube.label == label]
+        found += [(record, None)] if record.video_label == label else []
     return found[:3]
 
 
-def _example(dataset: ActionDataset, record: VideoRecord, tube: Tube) -> NDArray[np.uint8] | None:
-    """Return the middle frame of a tube with its mask and box, or None if it is not readable."""
+def _example(
+    dataset: ActionDataset, record: VideoRecord, tube: Tube | None
+) -> NDArray[np.uint8] | None:
+    """Return the middle frame of an action, its mask and box drawn; None if it is not readable."""
+    if tube is None:
+        return _middle_frame(record)
     position = len(tube) // 2
     index = int(tube.frame_indices[position])
-    try:
-        frames = video.open_source(record.path)
-        image = next((frame.image for frame in frames if frame.index == index), None)
-    except VideoError:
-        return None
+    image = _frame(record, index)
     if image is None:
         return None
     mask = dataset.actor_masks(record, [index])[0]
@@ -119,3 +126,18 @@ def _example(dataset: ActionDataset, record: VideoRecord, tube: Tube) -> NDArray
     x1, y1, x2, y2 = np.round(tube.boxes_xyxy[position]).astype(int).tolist()
     cv2.rectangle(image, (x1, y1), (x2 - 1, y2 - 1), OUTLINE_RGB, 2)
     return image
+
+
+def _middle_frame(record: VideoRecord) -> NDArray[np.uint8] | None:
+    try:
+        return _frame(record, measured(record).num_frames // 2)
+    except VideoError:
+        return None
+
+
+def _frame(record: VideoRecord, index: int) -> NDArray[np.uint8] | None:
+    try:
+        frames = video.open_source(record.path)
+        return next((frame.image for frame in frames if frame.index == index), None)
+    except VideoError:
+        return None

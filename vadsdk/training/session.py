@@ -227,6 +227,7 @@ def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:
         settings.root,
         format=settings.format,
         split_index=settings.split_index,
+        labelled_percent=settings.labelled_percent,
         progress=watcher.stage("reading annotations", 0),
     )
     if settings.labelled_list is not None:

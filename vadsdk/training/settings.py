@@ -29,6 +29,8 @@ class DataSettings(_Section):
     """One of the data set formats; None finds it out."""
     split_index: int | None = None
     """Which official split, from 1, where the format has several."""
+    labelled_percent: int | None = Field(default=None, ge=1, le=100)
+    """Which list of labelled videos, where the format has several (lists)."""
     unlabelled: tuple[str, ...] = ()
     """Folders of footage without annotation."""
     labelled_fraction: float = Field(default=1.0, gt=0, le=1)
