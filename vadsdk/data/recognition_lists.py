@@ -71,17 +71,16 @@ def is_lists(root: Path) -> bool:
 
 def list_variants(root: Path) -> list[tuple[int, int | None]]:
     """Return the split index and percentage of each training list, None for a whole one alone."""
-    variants: dict[int, set[int]] = {}
+    percents_of: dict[int, set[int]] = {}
     for file in _list_files(root):
         if file.split == "train":
-            percents = variants.setdefault(file.index or 1, set())
+            percents = percents_of.setdefault(file.index or 1, set())
             if file.percent is not None and not file.is_unlabelled:
                 percents.add(file.percent)
-    return [
-        (index, percent)
-        for index, percents in sorted(variants.items())
-        for percent in (sorted(percents) or [None])
-    ]
+    variants: list[tuple[int, int | None]] = []
+    for index, percents in sorted(percents_of.items()):
+        variants += [(index, percent) for percent in sorted(percents)] or [(index, None)]
+    return variants
 
 
 def read_lists(root: Path, split_index: int, percent: int | None) -> RecognitionLists:
