@@ -81,7 +81,51 @@ def test_a_model_does_not_differ_from_itself(
     values = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
     assert sorted(path.name for path in out.iterdir()) == ["a", "b", "comparison.json"]
     assert values["a"] == values["b"] == str(model)
+    assert {one["a"] == one["b"] for one in values["measures"].values()} == {True}
+    assert "classification recall" in values["measures"]
     assert values["video_map_50"] == {"difference": 0, "interval": [0, 0], "share_b_better": 0}
+
+
+def test_several_linkings_stand_beside_each_other_under_one_convention(
+    tiny_export: ExportReport, data: Path, tmp_path: Path
+) -> None:
+    options = ("--linking", "viterbi", "--linking", "online", "--convention", "moc")
+    arguments = ("--data", data, "--out", tmp_path, "--resamples", 100)
+    done = evaluate(tiny_export.path, *arguments, *options)
+    assert done.exit_code == 0, done.output
+    for text in (
+        "tubes: viterbi (offline), convention: moc",
+        "viterbi (offline)",
+        "online (as streamed)",
+        "localisation recall",
+    ):
+        assert text in done.output, text
+    values = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert (values["convention"], values["linking"]) == ("moc", "viterbi")
+    assert list(values["linkings"]) == ["viterbi", "online"]
+    assert values["linkings"]["viterbi"]["video_map_50"] == pytest.approx(
+        values["video_map_50"], abs=1e-6
+    )
+    low, high = values["intervals"]["video_map_20"]
+    assert low <= values["video_map_20"] <= high
+    assert (values["ava"], values["objects"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--convention", "mock"), "unknown convention 'mock'. Did you mean 'moc'"),
+        (("--linking", "vitterbi"), "unknown linking 'vitterbi'. Did you mean 'viterbi'"),
+        (("--linking", "road", "--linking", "road"), "give one linking or more, each once"),
+        (("--ava-limit", "50"), "are for data in the layout of AVA, not 'vadsdk'; leave them out"),
+    ],
+)
+def test_options_that_mean_nothing_here_are_refused_before_the_model_is_loaded(
+    options: tuple[str, ...], text: str, data: Path, tmp_path: Path
+) -> None:
+    done = evaluate(tmp_path / "no-model.onnx", "--data", data, *options)
+    assert done.exit_code == 1
+    assert text in " ".join(done.stderr.split())
 
 
 def test_one_model_is_evaluated_and_two_are_compared(tiny_export: ExportReport, data: Path) -> None:

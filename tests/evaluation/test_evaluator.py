@@ -174,3 +174,37 @@ def test_what_does_not_belong_together_is_refused() -> None:
     evaluator.add("v", truth["v"], None)
     with pytest.raises(DatasetError, match="'v' came twice"):
         evaluator.add("v", truth["v"], None)
+
+
+def test_frame_and_video_ap_are_those_of_the_convention() -> None:
+    truth = {"v": [still("wave", (0, 0, 2, 2), range(4))]}
+    results = {"v": a_result(LABELS, [still("wave", (1, 0, 3, 2), range(4))], 4)}
+    ours = evaluate_results(truth, results, LABELS)
+    yowo = evaluate_results(truth, results, LABELS, convention="yowo")
+    assert (ours.convention, ours.frame_map_50, ours.video_map_50) == ("vadsdk", 0.0, 0.0)
+    assert (yowo.convention, yowo.frame_map_50) == ("yowo", 1.0)  # 6 of 12 pixels instead of 2 of 6
+    assert yowo.video_map_50 == pytest.approx(1 - 1e-5, abs=1e-7)
+    assert yowo.to_json()["convention"] == "yowo"
+
+
+def test_a_convention_without_frame_ap_gives_none() -> None:
+    truth = {"v": [still("wave", BOX, range(4))]}
+    report = evaluate_results(
+        truth, {"v": a_result(LABELS, truth["v"], 4)}, LABELS, convention="road"
+    )
+    assert np.isnan(report.frame_map_50)
+    assert np.isnan(report.per_class[0].frame_ap_50)
+    assert report.video_map_20 == 1.0
+
+
+def test_an_unknown_convention_fails_before_anything_is_added() -> None:
+    with pytest.raises(ConfigError, match=r"unknown convention 'yolo'\. Did you mean 'yowo'"):
+        Evaluator(LABELS, convention="yolo")
+
+
+def test_localisation_and_classification_recall_are_in_the_report() -> None:
+    truth = {"v": [still("wave", BOX, range(4))], "w": [still("kick", BOX, range(4))]}
+    results = {name: a_result(LABELS, [still("wave", BOX, range(3))], 4) for name in truth}
+    values = evaluate_results(truth, results, LABELS).to_json()
+    assert values["localisation_recall_50"] == 6 / 8
+    assert values["classification_recall_50"] == 3 / 8

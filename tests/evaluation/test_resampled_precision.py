@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vadsdk.errors import ConfigError, DatasetError
-from vadsdk.evaluation import resampled_precision, video_maps
+from vadsdk.evaluation import (
+    CONVENTIONS,
+    FrameRules,
+    resampled_precision,
+    tube_average_precisions,
+    video_maps,
+)
 from vadsdk.evaluation.bootstrap import bootstrap_interval
 from vadsdk.evaluation.comparison import judge_tubes
 from vadsdk.evaluation.resampled_precision import (
@@ -74,6 +80,40 @@ def test_a_weight_counts_as_so_many_copies_of_the_video(seed: int) -> None:
     for row, one in zip(found, weights, strict=True):
         expected = plain_averages(repeated(truth, one), repeated(predictions, one))
         assert row == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("convention", sorted(CONVENTIONS))
+@pytest.mark.parametrize("seed", range(6))
+def test_each_video_once_gives_the_average_precision_of_any_convention(
+    convention: str, seed: int
+) -> None:
+    truth, predictions = random_tubes(seed)
+    judged = judge_tubes(truth, predictions, LABELS, THRESHOLDS, convention=convention)
+    found = resampled_average_precision(judged, np.ones((1, len(truth)), int))[0]
+    scores = tube_average_precisions(
+        truth,
+        {name: predictions[name] for name in truth},
+        LABELS,
+        THRESHOLDS,
+        convention=convention,
+    )
+    expected = np.array([one.average_precisions for one in scores])
+    assert found == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def test_of_trapezoids_a_video_that_is_not_drawn_is_no_point() -> None:
+    rules = FrameRules(area="trapezoid", equal_scores="in_order")
+    judged = JudgedAnswers(
+        video_indices=np.array([0, 1, 0]),
+        class_indices=np.zeros(3, np.int64),
+        scores=np.array([0.9, 0.8, 0.7]),
+        is_right=np.array([[False], [True], [True]]),
+        num_ground_truth=np.array([[1], [1]]),
+        rules=rules,
+    )
+    found = resampled_average_precision(judged, np.array([[1, 1], [0, 1], [1, 0]]))[:, 0, 0]
+    whole = (0 + 1 / 2) / 2 / 2 + (1 / 2 + 2 / 3) / 2 / 2
+    assert found == pytest.approx([whole, 1.0, (0 + 1 / 2) / 2])
 
 
 def test_the_random_tubes_hold_all_cases() -> None:

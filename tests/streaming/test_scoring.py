@@ -9,8 +9,9 @@ from bright_square import BrightSquareModel, make_spec
 
 from vadsdk.data.native import NativeDataset
 from vadsdk.data.native_writer import NativeVideo, write_dataset
+from vadsdk.errors import ConfigError
 from vadsdk.evaluation.confusion import match_tubes
-from vadsdk.streaming.scoring import ScoredVideos, score_videos
+from vadsdk.streaming.scoring import ScoredVideos, ScoringSettings, score_videos
 from vadsdk.streaming.worst_tubes import draw_matches, worst_matches
 from vadsdk.structures import Tube
 from vadsdk.video import VideoWriter
@@ -108,3 +109,46 @@ def test_the_worst_tubes_are_drawn_missed_places_first(
     left, right = np.array_split(greens, 2, axis=1)
     assert left.sum() > 100
     assert right.sum() > 100
+
+
+def test_the_tubes_of_every_linking_are_scored_and_the_first_are_reported(
+    dataset: NativeDataset, scored: ScoredVideos
+) -> None:
+    settings = ScoringSettings(linkings=("yowo", "online", "viterbi"))
+    model = BrightSquareModel(make_spec())
+    found = score_videos(model, dataset, dataset.records, settings=settings)
+    assert list(found.linked) == ["yowo", "online", "viterbi"]
+    assert found.tubes is found.linked["yowo"].tubes
+    # Offline every class has tubes of its own; the stream has one tube an actor, of all classes.
+    assert [tube.label for tube in found.tubes["videos/a.mp4"]] == ["rest", "blue"]
+    assert [tube.class_scores for tube in found.tubes["videos/a.mp4"]] == [None, None]
+    assert len(found.linked["online"].tubes["videos/a.mp4"]) == 1
+    at_50 = {
+        linking: next(s for s in one.video_scores if s.iou_threshold == 0.5)
+        for linking, one in found.linked.items()
+    }
+    # "rest" is right in one of three videos, for one of two annotated; all tubes score alike.
+    assert {name: round(s.average_precisions[1], 6) for name, s in at_50.items()} == dict.fromkeys(
+        at_50, round(1 / 3 / 2, 6)
+    )
+    # "blue" scores next to nothing: the viterbi linker drops such tubes, YOWO's code does not.
+    assert at_50["viterbi"].average_precisions[0] == 0.0
+    assert at_50["yowo"].average_precisions[0] == pytest.approx(1 / 3)
+    assert found.report.video_scores is found.linked["yowo"].video_scores
+    assert found.stream.num_detected == scored.stream.num_detected
+    np.testing.assert_array_equal(
+        found.report.frame_scores_50.average_precisions,
+        scored.report.frame_scores_50.average_precisions,
+    )
+
+
+def test_linkings_that_do_not_exist_or_come_twice_are_refused(dataset: NativeDataset) -> None:
+    model = BrightSquareModel(make_spec())
+    for linkings, text in (
+        (("viterbo",), "unknown linking 'viterbo'. Did you mean 'viterbi'"),
+        (("road", "road"), "one linking or more, each once, of online, greedy, .* not road, road"),
+        ((), "not none"),
+    ):
+        settings = ScoringSettings(linkings=linkings)
+        with pytest.raises(ConfigError, match=text):
+            score_videos(model, dataset, dataset.records, settings=settings)

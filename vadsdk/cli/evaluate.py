@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +13,9 @@ from vadsdk.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
     from vadsdk.data.dataset import ActionDataset, VideoRecord
-    from vadsdk.evaluation.confusion import TubeMatch
-    from vadsdk.streaming.scoring import ScoredVideos
+    from vadsdk.streaming.scoring import ScoredVideos, ScoringSettings
+
+_AVA = "Of AVA data"
 
 
 def evaluate(
@@ -40,42 +41,140 @@ def evaluate(
     hop: Annotated[
         int | None, typer.Option(min=1, help="Frames between windows; half a window if not given.")
     ] = None,
+    convention: Annotated[
+        str,
+        typer.Option(
+            help="How frame and video AP are measured: vadsdk, yowo, multisports, moc, "
+            "3d-retinanet or road. Ours counts exclusive edges, frames and equal scores so that a "
+            "perfect result is 100 and neither the order of files nor rounding changes a score."
+        ),
+    ] = "vadsdk",
+    linking: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What makes tubes, online (default) or offline: viterbi, greedy, road, retinanet, "
+            "yowo (as paper 2), multisports, moc. Give it again to see several beside each other; "
+            "the first one counts."
+        ),
+    ] = None,
     resamples: Annotated[
         int, typer.Option(min=100, help="Draws of videos behind the intervals.")
     ] = 1000,
+    label_map: Annotated[
+        Path | None,
+        typer.Option(
+            help="Lists the classes that count; else the evaluated 60 if their list is there.",
+            rich_help_panel=_AVA,
+        ),
+    ] = None,
+    ava_convention: Annotated[
+        str | None,
+        typer.Option(
+            help="recommended (default), activitynet, slowfast, mmaction2 or "
+            "mmaction2-all-key-frames.",
+            rich_help_panel=_AVA,
+        ),
+    ] = None,
+    ava_limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Best detections of a key frame that count; the official script has 50.",
+            rich_help_panel=_AVA,
+        ),
+    ] = None,
+    no_exclusions: Annotated[
+        bool,
+        typer.Option(
+            "--no-exclusions", help="Count excluded key frames too.", rich_help_panel=_AVA
+        ),
+    ] = False,
 ) -> None:
-    """Score a model: frame mAP, video mAP with its interval and, apart, the recall protocol.
+    """Score a model by what its data set asks for: frame mAP and video mAP with its interval,
+    recalls, the stream; on AVA its own frame mAP, on DAVIS and YouTube-VOS J and F.
 
     With --compare, two models run on the same videos, and the difference comes with its interval.
-    """
+    """  # noqa: D205
     from vadsdk.cli.evaluation_display import show_difference, show_scores
+    from vadsdk.cli.evaluation_files import write_json, write_scores
     from vadsdk.data.dataset import open_dataset
 
-    if len(models) != (2 if compare else 1):
-        raise ConfigError(
-            f"--compare takes two models, not {len(models)}: vadsdk evaluate --compare A B --data D"
-            if compare
-            else f"one model is evaluated, not {len(models)}; to compare two, add --compare"
-        )
+    _check_number(len(models), compare=compare)
     dataset = open_dataset(data, format=format, split_index=split_index)
+    settings = _settings(hop, convention, linking)
+    if label_map or ava_convention or ava_limit or no_exclusions:
+        settings = _with_ava(
+            settings, dataset.format, ava_convention, ava_limit, exclusions=not no_exclusions
+        )
+        settings = replace(settings, ava_label_map=label_map)
     records = [record for record in dataset.split(split) if record.labelled]
     if not records:
         raise DatasetError(f"no video of split {split!r} in {data} is annotated")
-    found = [_score(model, dataset, records, device, hop) for model in models]
+    found = [_score(model, dataset, records, device, settings) for model in models]
     for letter, model, scored in zip("AB", models, found, strict=False):
         title = f"{letter}: {model}" if compare else ""
         values = show_scores(scored, dataset.labels, resamples, title=title)
         folder = out / letter.lower() if out is not None and compare else out
         if folder is not None:
-            _write(folder, scored, dataset, records, values)
+            written = write_scores(folder, scored, dataset, records, values)
+            console.stdout.print(f"written to {folder}: {', '.join(written)}", highlight=False)
     if compare:
         values = show_difference(models, found, dataset.labels, resamples)
         if out is not None:
-            _write_json(out / "comparison.json", values)
+            write_json(out / "comparison.json", values)
+
+
+def _check_number(num_models: int, *, compare: bool) -> None:
+    if num_models != (2 if compare else 1):
+        raise ConfigError(
+            f"--compare takes two models, not {num_models}: vadsdk evaluate --compare A B --data D"
+            if compare
+            else f"one model is evaluated, not {num_models}; to compare two, add --compare"
+        )
+
+
+def _settings(hop: int | None, convention: str, linking: list[str] | None) -> ScoringSettings:
+    """Return what is measured; a wrong name fails before a model is loaded."""
+    from vadsdk.evaluation.conventions import convention_named
+    from vadsdk.streaming.scoring import ScoringSettings
+    from vadsdk.streaming.scoring_linking import check_linkings
+
+    convention_named(convention)
+    settings = ScoringSettings(hop=hop, convention=convention)
+    if linking is not None:
+        settings = replace(settings, linkings=tuple(linking))
+    check_linkings(settings.linkings)
+    return settings
+
+
+def _with_ava(
+    settings: ScoringSettings,
+    data_format: str,
+    name: str | None,
+    limit: int | None,
+    *,
+    exclusions: bool,
+) -> ScoringSettings:
+    from vadsdk.evaluation.ava_map import ava_conventions
+    from vadsdk.streaming.scoring_ava import AvaSettings
+
+    if data_format != "ava":
+        raise ConfigError(
+            "--label-map, --ava-convention, --ava-limit and --no-exclusions are for data in the "
+            f"layout of AVA, not {data_format!r}; leave them out"
+        )
+    conventions = ava_conventions(name or "recommended")
+    if limit is not None:
+        conventions = replace(conventions, max_detections=limit)
+    return replace(settings, ava=AvaSettings(conventions=conventions, use_exclusions=exclusions))
 
 
 def _score(
-    model: Path, dataset: ActionDataset, records: list[VideoRecord], device: str, hop: int | None
+    model: Path,
+    dataset: ActionDataset,
+    records: list[VideoRecord],
+    device: str,
+    settings: ScoringSettings,
 ) -> ScoredVideos:
     from vadsdk.runtime import load_model
     from vadsdk.streaming.scoring import score_videos
@@ -87,60 +186,6 @@ def _score(
             runner,
             dataset,
             records,
-            hop=hop,
+            settings=settings,
             progress=lambda done, total: progress.update(task, completed=done),
         )
-
-
-def _write(
-    folder: Path,
-    scored: ScoredVideos,
-    dataset: ActionDataset,
-    records: list[VideoRecord],
-    values: dict[str, object],
-) -> None:
-    from vadsdk.evaluation.confusion import match_tubes, tube_confusions
-    from vadsdk.evaluation.plots import plot_class_bars, plot_confusions, plot_precision_recall
-
-    _write_json(folder / "scores.json", values)
-    scores = scored.report.video_scores_at(0.5)
-    plot_class_bars(scores, folder / "per_class.png", title="video AP@0.5")
-    plot_precision_recall(scores, folder / "precision_recall.png", title="video, IoU 0.5")
-    matches = match_tubes(scored.ground_truth, scored.tubes)
-    counts = tube_confusions(matches, dataset.labels)
-    path = folder / "confusions.png"
-    plot_confusions(counts, dataset.labels, path, title="what tubes are taken for, in %")
-    written = ["scores.json", "per_class.png", "precision_recall.png", "confusions.png"]
-    written += _write_worst(folder / "worst_tubes.jpg", matches, records)
-    console.stdout.print(f"written to {folder}: {', '.join(written)}", highlight=False)
-
-
-def _write_worst(path: Path, matches: list[TubeMatch], records: list[VideoRecord]) -> list[str]:
-    import cv2
-
-    from vadsdk.streaming.worst_tubes import draw_matches, worst_matches
-    from vadsdk.whole_file import whole_file
-
-    worst = worst_matches(matches, count=16)
-    if not worst:
-        return []
-    picture = draw_matches(worst, {record.name: record for record in records})
-    with whole_file(path) as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    return [path.name]
-
-
-def _write_json(path: Path, values: dict[str, object]) -> None:
-    from vadsdk.whole_file import whole_file
-
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(_plain(values), indent=2) + "\n", encoding="utf-8")
-
-
-def _plain(value: object) -> object:
-    """Return a value without NaN, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and value != value else value

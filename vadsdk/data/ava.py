@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vadsdk.data.ava_benchmark import EVALUATED_LIST, AvaBenchmark, read_benchmark
 from vadsdk.data.ava_files import AvaFile, parse_ava_rows, read_exclusions
 from vadsdk.data.ava_label_map import read_label_map
 from vadsdk.data.ava_videos import AvaVideo, find_videos, read_video
@@ -82,6 +83,24 @@ class AvaDataset:
         self.records = annotation.records
         self.missing_videos = annotation.missing_videos
         """Annotated videos without a file, which are left out."""
+        self._root = root
+        self._start_seconds = start_seconds
+
+    def benchmark(self, split: str, label_map: Path | None = None) -> AvaBenchmark:
+        """Return a split as the benchmark counts it; `label_map` names the evaluated classes.
+
+        Raises:
+            DatasetError: a file is missing or malformed.
+        """
+        version = _version(self._root)
+        return read_benchmark(
+            self._root,
+            split=split,
+            version=version,
+            labels=_labels(self._root, version)[0],
+            start_seconds=self._start_seconds,
+            label_map=label_map,
+        )
 
     def split(self, name: str) -> tuple[VideoRecord, ...]:
         """Return the records of one split; a DatasetError lists the splits if there are none."""
@@ -161,7 +180,7 @@ def _version(root: Path) -> str:
 def _labels(root: Path, version: str) -> tuple[tuple[tuple[int, str], ...], bool]:
     """Return the actions, and whether they are all rather than the evaluated ones."""
     whole = root / f"ava_action_list_v{version}.pbtxt"
-    evaluated = sorted(root.glob(f"ava_action_list_v{version}_for_activitynet_*.pbtxt"))
+    evaluated = sorted(root.glob(EVALUATED_LIST.format(version=version)))
     if not whole.is_file() and evaluated:
         return read_label_map(evaluated[-1]), False
     return read_label_map(whole), True

@@ -29,6 +29,7 @@ from vadsdk.data.davis_sequences import (
     union_masks,
     unlabelled_record,
 )
+from vadsdk.data.object_maps import ObjectMaps, read_object_maps
 from vadsdk.data.problems import Problem, raise_if_fatal
 from vadsdk.data.records import VideoRecord, records_of_split
 from vadsdk.data.text_lines import FieldError, line_problem, name_of, numbered_lines
@@ -84,6 +85,23 @@ class DavisDataset:
         """Return the union of the objects in each frame, (T, H, W); none where not annotated."""
         sequence = self._sequences[record.name]
         return union_masks(sequence, record, frame_indices, _KINDS[self.year])
+
+    @property
+    def is_foreground(self) -> bool:
+        """Whether all that moves is one object, as in 2016."""
+        return self.year == 2016
+
+    @property
+    def seen_labels(self) -> None:
+        """None: DAVIS does not tell seen from unseen categories."""
+        return None
+
+    def object_maps(
+        self, record: VideoRecord, frame_indices: Sequence[int] | NDArray[np.integer]
+    ) -> ObjectMaps:
+        """Return the objects of annotated frames; a DatasetError where a mask is missing."""
+        sequence = self._sequences[record.name]
+        return read_object_maps(sequence, record, frame_indices, _KINDS[self.year])
 
 
 def is_davis(root: Path) -> bool:

@@ -32,9 +32,16 @@ from vadsdk.data.davis_sequences import (
     union_masks,
     unlabelled_record,
 )
+from vadsdk.data.object_maps import ObjectMaps, read_object_maps
 from vadsdk.data.problems import Problem, raise_if_fatal
 from vadsdk.data.records import VideoRecord, records_of_split
-from vadsdk.data.youtube_vos_meta import META_FILE, MetaVideo, list_split
+from vadsdk.data.youtube_vos_meta import (
+    META_FILE,
+    UNNAMED_LABEL,
+    MetaVideo,
+    list_split,
+    read_categories,
+)
 
 SPLITS = ("train", "valid", "test")
 
@@ -60,6 +67,7 @@ class YoutubeVosDataset:
         self.labels = annotation.labels
         self.records = annotation.records
         self._sequences = {sequence.name: sequence for sequence in annotation.sequences}
+        self._seen_labels = read_categories(root / SPLITS[0] / META_FILE)
 
     def split(self, name: str) -> tuple[VideoRecord, ...]:
         """Return the records of one split; a DatasetError lists the splits if there are none."""
@@ -71,6 +79,20 @@ class YoutubeVosDataset:
         """Return the union of the objects in each frame, (T, H, W); none where not annotated."""
         sequence = self._sequences[record.name]
         return union_masks(sequence, record, frame_indices, MaskKind.NUMBERED)
+
+    is_foreground = False
+
+    @property
+    def seen_labels(self) -> frozenset[str] | None:
+        """Categories in the `meta.json` of `train`; None without it, or if an object has none."""
+        return None if UNNAMED_LABEL in self.labels else self._seen_labels
+
+    def object_maps(
+        self, record: VideoRecord, frame_indices: Sequence[int] | NDArray[np.integer]
+    ) -> ObjectMaps:
+        """Return the objects of annotated frames; a DatasetError where a mask is missing."""
+        sequence = self._sequences[record.name]
+        return read_object_maps(sequence, record, frame_indices, MaskKind.NUMBERED)
 
 
 def is_youtube_vos(root: Path) -> bool:

@@ -77,6 +77,15 @@ def list_split(root: Path, split: str) -> tuple[list[MetaVideo], list[Problem]]:
     return videos, problems
 
 
+def read_categories(path: Path) -> frozenset[str] | None:
+    """Return the categories that a `meta.json` names; None if it is not there or malformed."""
+    document = parse_file(path, MetaFile)[0] if path.is_file() else None
+    if document is None:
+        return None
+    objects = [item for video in document.videos.values() for item in video.objects.values()]
+    return frozenset(item.category for item in objects if item.category)
+
+
 def _video(
     root: Path, split: str, name: str, entry: VideoEntry
 ) -> tuple[MetaVideo | None, list[Problem]]:

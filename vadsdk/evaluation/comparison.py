@@ -14,7 +14,7 @@ from vadsdk.evaluation.bootstrap import (
     draw_videos,
     percentile_interval,
 )
-from vadsdk.evaluation.conventions import convention_named
+from vadsdk.evaluation.conventions import Convention, convention_named
 from vadsdk.evaluation.ground_truth import label_indices
 from vadsdk.evaluation.resampled_precision import (
     JudgedAnswers,
@@ -30,6 +30,8 @@ def judge_tubes(
     predictions: Mapping[str, Sequence[Tube]],
     labels: Sequence[str],
     iou_thresholds: Sequence[float],
+    *,
+    convention: str | Convention = "vadsdk",
 ) -> JudgedAnswers:
     """Match the predicted tubes of every video once, so that mAPs of many draws cost little.
 
@@ -38,11 +40,12 @@ def judge_tubes(
         predictions: predicted tubes; a video that is left out has none.
         labels: names of the classes.
         iou_thresholds: each in (0, 1].
+        convention: a name in `CONVENTIONS`, or one of your own.
 
     Raises:
-        ConfigError: a tube with an unknown label.
+        ConfigError: a tube with an unknown label, or an unknown convention.
     """
-    rules = convention_named("vadsdk").tubes
+    rules = convention_named(convention).tubes
     indices = label_indices(ground_truth, labels)
     label_indices(predictions, labels)
     counts = np.zeros((len(ground_truth), len(labels)), np.int64)
@@ -53,7 +56,7 @@ def judge_tubes(
         answers_of_video(predictions.get(name, ()), tubes, indices, rules)
         for name, tubes in ground_truth.items()
     ]
-    return judge_answers(answers, counts, iou_thresholds)
+    return judge_answers(answers, counts, iou_thresholds, rules)
 
 
 def compare_tubes(

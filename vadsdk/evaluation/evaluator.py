@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vadsdk.errors import DatasetError
-from vadsdk.evaluation.frame_map import FrameBoxes, boxes_of_frames, frame_map
+from vadsdk.evaluation.average_precision import ClassScores
+from vadsdk.evaluation.conventions import convention_named
+from vadsdk.evaluation.frame_map import (
+    FrameBoxes,
+    boxes_of_frames,
+    frame_average_precisions,
+    frame_map,
+)
 from vadsdk.evaluation.ground_truth import check_videos
+from vadsdk.evaluation.localisation_recall import localisation_recall
 from vadsdk.evaluation.overlaps import tube_ious
 from vadsdk.evaluation.recall_protocol import MaskOverlap, recall_protocol
 from vadsdk.evaluation.report import VIDEO_THRESHOLDS, EvaluationReport
 from vadsdk.evaluation.result_masks import TrueMasks, measure_result
-from vadsdk.evaluation.video_map import video_maps
+from vadsdk.evaluation.video_map import tube_average_precisions
 from vadsdk.structures import Tube, VideoResult
 
 
@@ -26,10 +35,22 @@ class Evaluator:
         labels: names of the K classes, as data set and model both have them.
         true_masks: the actors' pixels for the recall protocol, where the data set has them; else an
             actor is its filled box, as in the released script on UCF101-24.
+        convention: a name in `CONVENTIONS`, by which frame and video AP are measured.
+
+    Raises:
+        ConfigError: an unknown convention.
     """
 
-    def __init__(self, labels: Sequence[str], *, true_masks: TrueMasks | None = None) -> None:
+    def __init__(
+        self,
+        labels: Sequence[str],
+        *,
+        true_masks: TrueMasks | None = None,
+        convention: str = "vadsdk",
+    ) -> None:
+        convention_named(convention)  # a wrong name fails before a long evaluation
         self._labels = tuple(labels)
+        self._convention = convention
         self._true_masks = true_masks
         self._ground_truth: dict[str, Sequence[Tube]] = {}
         self._boxes: dict[str, FrameBoxes] = {}
@@ -70,8 +91,14 @@ class Evaluator:
         truth, labels = self._ground_truth, self._labels
         best = _best_tubes(truth, self._tubes)
         return EvaluationReport(
-            frame_scores_50=frame_map(truth, self._boxes, labels, 0.5),
-            video_scores=tuple(video_maps(truth, self._tubes, labels, VIDEO_THRESHOLDS)),
+            convention=self._convention,
+            frame_scores_50=self._frame_scores(),
+            video_scores=tuple(
+                tube_average_precisions(
+                    truth, self._tubes, labels, VIDEO_THRESHOLDS, convention=self._convention
+                )
+            ),
+            localisation=localisation_recall(truth, self._boxes, labels),
             class_accuracy=_mean(best[:, 0]),
             localised_50=_mean(best[:, 1]),
             correct_and_localised_50=_mean(best[:, 2]),
@@ -82,6 +109,16 @@ class Evaluator:
             recall_protocol=recall_protocol(self._overlaps, labels) if self._overlaps else None,
         )
 
+    def _frame_scores(self) -> ClassScores:
+        """Return the frame AP at IoU 0.5; NaN for every class where the convention has none."""
+        truth, boxes, labels = self._ground_truth, self._boxes, self._labels
+        if convention_named(self._convention).frames is None:
+            ours = frame_map(truth, boxes, labels, 0.5)
+            return replace(ours, average_precisions=np.full(len(labels), np.nan))
+        return frame_average_precisions(truth, boxes, labels, (0.5,), convention=self._convention)[
+            0
+        ]
+
 
 def evaluate_results(
     ground_truth: Mapping[str, Sequence[Tube]],
@@ -89,15 +126,16 @@ def evaluate_results(
     labels: Sequence[str],
     *,
     true_masks: TrueMasks | None = None,
+    convention: str = "vadsdk",
 ) -> EvaluationReport:
     """Evaluate the results of all videos at once; see `Evaluator` for one after another.
 
     Raises:
-        ConfigError: an annotated tube has an unknown label.
+        ConfigError: an annotated tube has an unknown label, or an unknown convention.
         DatasetError: a result for a video that `ground_truth` does not list, or with other labels.
     """
     check_videos(ground_truth, results)
-    evaluator = Evaluator(labels, true_masks=true_masks)
+    evaluator = Evaluator(labels, true_masks=true_masks, convention=convention)
     for name, tubes in ground_truth.items():
         evaluator.add(name, tubes, results.get(name))
     return evaluator.report()

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from vadsdk.errors import ConfigError
 from vadsdk.evaluation.average_precision import ClassScores
-from vadsdk.evaluation.confusion import MISSED
 from vadsdk.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -27,27 +26,47 @@ def plot_class_bars(scores: ClassScores, path: Path, *, title: str) -> None:
     Raises:
         ConfigError: matplotlib is not installed.
     """
-    order = np.argsort(-scores.average_precisions, kind="stable")  # NaN goes last
-    order = order[np.isfinite(scores.average_precisions[order])]
+    names = [
+        f"{label} ({count})"
+        for label, count in zip(scores.labels, scores.num_ground_truth, strict=True)
+    ]
+    unit = f"AP in percent at IoU {scores.iou_threshold:g}"
+    plot_bars(names, scores.average_precisions, path, title=title, unit=unit)
+
+
+def plot_bars(
+    names: Sequence[str],
+    shares: Sequence[float] | NDArray[np.float64],
+    path: Path,
+    *,
+    title: str,
+    unit: str,
+) -> None:
+    """Write a PNG with a bar for each share in [0, 1] that is known, best first, and their mean.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    values = 100 * np.asarray(shares, np.float64)
+    order = np.argsort(-values, kind="stable")  # NaN goes last
+    order = order[np.isfinite(values[order])]
     figure = _new_figure(width=7.0, height=1.4 + INCHES_PER_CLASS * max(len(order), 2))
     axes = figure.add_subplot()
-    names = [f"{scores.labels[index]} ({scores.num_ground_truth[index]})" for index in order]
-    values = 100 * scores.average_precisions[order]
-    bars = axes.barh(names, values, color="#3b6ea5")
+    bars = axes.barh(np.arange(len(order)), values[order], color="#3b6ea5")
+    axes.set_yticks(np.arange(len(order)), [names[index] for index in order])
     axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
     if len(order):
-        axes.axvline(
-            100 * scores.mean, color="#b5482f", linewidth=1, label=f"mean {100 * scores.mean:.1f}"
-        )
+        mean = values[order].mean()
+        axes.axvline(mean, color="#b5482f", linewidth=1, label=f"mean {mean:.1f}")
         axes.legend(loc="lower right", frameon=False)
     axes.invert_yaxis()
-    axes.set(xlim=(0, 112), xlabel=f"AP in percent at IoU {scores.iou_threshold:g}", title=title)
+    axes.set(xlim=(0, 112), xlabel=unit, title=title)
     axes.spines[["top", "right"]].set_visible(False)
     _save(figure, path)
 
 
 def plot_precision_recall(scores: ClassScores, path: Path, *, title: str) -> None:
-    """Write a PNG with the precision envelope over recall of each class that occurs.
+    """Write a PNG with precision over recall of each class that occurs, as its area is taken.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -61,10 +80,12 @@ def plot_precision_recall(scores: ClassScores, path: Path, *, title: str) -> Non
         if not np.isfinite(average) or not len(curve.scores):
             continue
         recalls = np.append(0.0, curve.recalls)
-        envelope = np.append(curve.envelope[:1], curve.envelope)
-        axes.step(
-            recalls, envelope, where="pre", linewidth=1.2, label=f"{label} {100 * average:.1f}"
-        )
+        name = f"{label} {100 * average:.1f}"
+        if curve.area == "envelope":
+            envelope = np.append(curve.envelope[:1], curve.envelope)
+            axes.step(recalls, envelope, where="pre", linewidth=1.2, label=name)
+        else:
+            axes.plot(recalls, np.append(1.0, curve.precisions), linewidth=1.2, label=name)
         num_drawn += 1
     axes.set(xlim=(0, 1.01), ylim=(0, 1.02), xlabel="recall", ylabel="precision", title=title)
     axes.grid(alpha=0.25)
@@ -74,9 +95,23 @@ def plot_precision_recall(scores: ClassScores, path: Path, *, title: str) -> Non
 
 
 def plot_confusions(
-    counts: NDArray[np.int64], labels: Sequence[str], path: Path, *, title: str
+    counts: NDArray[np.int64],
+    labels: Sequence[str],
+    columns: Sequence[str],
+    path: Path,
+    *,
+    title: str,
+    unit: str,
 ) -> None:
-    """Write a PNG of `tube_confusions`: a row for each class that occurs, in shares of the row.
+    """Write a PNG of confusions: a row for each class that occurs, in shares of the row.
+
+    Args:
+        counts: (K, C) by true class and by what it is taken for.
+        labels: names of the K classes.
+        columns: names of the C things that they are taken for.
+        path: of the PNG.
+        title: above it.
+        unit: what is counted, such as "tubes".
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -89,14 +124,13 @@ def plot_confusions(
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     names = [f"{labels[row]} ({counts[row].sum()})" for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=8)
-    columns = [*labels, MISSED]
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
     for row, column in zip(*np.nonzero(shares), strict=True):
         share = shares[row, column]
         colour = "white" if share > 0.6 else "black"
         text = f"{100 * share:.0f}"
         axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
-    axes.set(xlabel="taken for", ylabel="annotated (tubes)", title=title)
+    axes.set(xlabel="taken for", ylabel=f"annotated ({unit})", title=title)
     _save(figure, path)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from vadsdk.errors import ConfigError
 from vadsdk.evaluation.average_precision import ClassScores
+from vadsdk.evaluation.localisation_recall import LocalisationRecall
 from vadsdk.evaluation.recall_protocol import RecallProtocol
 from vadsdk.evaluation.video_map import STRICT_THRESHOLDS
 
@@ -42,10 +43,14 @@ class ClassRow:
 class EvaluationReport:
     """How good results are: shares in [0, 1], NaN where there is nothing to measure."""
 
+    convention: str
+    """Name in `CONVENTIONS` of how frame and video AP were measured."""
     frame_scores_50: ClassScores
-    """Frame AP at IoU 0.5."""
+    """Frame AP at IoU 0.5; NaN throughout where the convention has none."""
     video_scores: tuple[ClassScores, ...]
     """Video AP at each of `VIDEO_THRESHOLDS`; `video_scores_at` finds one."""
+    localisation: LocalisationRecall
+    """Paper 2's localisation and classification recall at IoU 0.5, from the boxes of frames."""
     class_accuracy: float
     """Share of the videos with actions whose best-scored tube has a right class."""
     localised_50: float
@@ -138,6 +143,9 @@ class EvaluationReport:
                 *("class_accuracy", "localised_50", "correct_and_localised_50", "mean_best_iou"),
             )
         }
+        values["convention"] = self.convention
+        values["localisation_recall_50"] = _number(self.localisation.localisation_recall)
+        values["classification_recall_50"] = _number(self.localisation.classification_recall)
         values["num_videos"] = self.num_videos
         values["num_videos_without_result"] = self.num_videos_without_result
         values["num_true_tubes"] = sum(row.num_tubes for row in self.per_class)

@@ -21,6 +21,7 @@ from vadsdk.evaluation.bootstrap import (
     draw_videos,
     percentile_interval,
 )
+from vadsdk.evaluation.conventions import OUR_FRAMES, FrameRules
 from vadsdk.evaluation.matching import Answers, join_answers, match_greedily
 
 CHUNK_VALUES = 2**21
@@ -41,6 +42,8 @@ class JudgedAnswers:
     """(N, T) whether it found a ground truth of its own, for each threshold."""
     num_ground_truth: NDArray[np.int64]
     """(V, K) boxes or tubes to find."""
+    rules: FrameRules = OUR_FRAMES
+    """How they were judged, and how precision and recall become an average precision."""
 
     def __post_init__(self) -> None:
         count = len(self.scores)
@@ -67,6 +70,7 @@ def judge_answers(
     videos: Sequence[Answers],
     num_ground_truth: NDArray[np.int64],
     iou_thresholds: Sequence[float],
+    rules: FrameRules = OUR_FRAMES,
 ) -> JudgedAnswers:
     """Match the answers of every video once, class by class.
 
@@ -74,6 +78,7 @@ def judge_answers(
         videos: V, the answers of each video.
         num_ground_truth: (V, K) boxes or tubes to find.
         iou_thresholds: T, each above 0.
+        rules: how answers are matched and counted; ours unless given.
 
     Raises:
         DatasetError: not one row of `num_ground_truth` for each video.
@@ -94,7 +99,7 @@ def judge_answers(
         mine = rows[own]
         overlaps = np.where(answers.labels[mine] == index, answers.overlaps[mine], -np.inf)
         for column, threshold in enumerate(iou_thresholds):
-            found = match_greedily(answers.places[mine], scores[own], overlaps, threshold)
+            found = match_greedily(answers.places[mine], scores[own], overlaps, threshold, rules)
             is_right[own, column] = found
     return JudgedAnswers(
         video_indices=video_indices[rows],
@@ -102,6 +107,7 @@ def judge_answers(
         scores=scores,
         is_right=is_right,
         num_ground_truth=num_ground_truth,
+        rules=rules,
     )
 
 
@@ -136,6 +142,7 @@ def resampled_average_precision(
                 answers.scores[rows],
                 answers.is_right[rows],
                 num_ground_truth[known, index],
+                answers.rules,
             )
     return averages
 
@@ -181,22 +188,51 @@ def _averages(
     scores: NDArray[np.float64],
     is_right: NDArray[np.bool_],
     num_ground_truth: NDArray[np.int64],
+    rules: FrameRules,
 ) -> NDArray[np.float64]:
     """Return (R, T) average precisions of one class: `precision_recall` for weighted answers.
 
+    The copies of an answer enter the curve together, even where answers of one score do not.
+
     Args:
         weights: (R, N) how often each answer counts.
-        scores: (N,) falling; answers of one score enter together.
+        scores: (N,) falling.
         is_right: (N, T).
         num_ground_truth: (R,) above 0.
+        rules: how the curve is made.
     """
-    last_of_score = np.flatnonzero(np.diff(scores, append=-np.inf))
-    num_answers = weights.cumsum(axis=1)[:, last_of_score]  # (R, S)
+    points = np.arange(len(scores))
+    if rules.equal_scores == "together":
+        points = np.flatnonzero(np.diff(scores, append=-np.inf))  # the last answer of each score
+    num_answers = weights.cumsum(axis=1)[:, points]  # (R, S)
     averages = np.zeros((len(weights), is_right.shape[1]))
     for column, right in enumerate(is_right.T):
-        num_right = (weights * right).cumsum(axis=1)[:, last_of_score]
+        num_right = (weights * right).cumsum(axis=1)[:, points]
         precisions = num_right / num_answers.clip(1)  # before the first answer no recall is gained
-        envelope = np.maximum.accumulate(precisions[:, ::-1], axis=1)[:, ::-1]
-        gains = np.diff(num_right, axis=1, prepend=0)
-        averages[:, column] = (gains * envelope).sum(axis=1) / num_ground_truth
+        recalls = num_right / (num_ground_truth[:, None] + rules.recall_epsilon)
+        averages[:, column] = _areas(
+            precisions.astype(rules.precision_dtype).astype(np.float64),
+            recalls.astype(rules.precision_dtype).astype(np.float64),
+            has_answers=num_answers > 0,
+            rules=rules,
+        )
     return averages
+
+
+def _areas(
+    precisions: NDArray[np.float64],
+    recalls: NDArray[np.float64],
+    *,
+    has_answers: NDArray[np.bool_],
+    rules: FrameRules,
+) -> NDArray[np.float64]:
+    """Return the (R,) areas under R curves of S points; those without an answer are no points."""
+    gains = np.diff(recalls, axis=1, prepend=0.0)
+    if rules.area == "envelope":
+        envelope = np.maximum.accumulate(precisions[:, ::-1], axis=1)[:, ::-1]
+        under: NDArray[np.float64] = (gains * envelope).sum(axis=1)
+        return under
+    known = np.where(has_answers, precisions, 1.0)  # the curve begins at precision 1
+    befores = np.concatenate([np.ones((len(known), 1)), known[:, :-1]], axis=1)
+    areas: NDArray[np.float64] = (gains * (known + befores)).sum(axis=1) / 2
+    return areas

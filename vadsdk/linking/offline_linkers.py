@@ -3,6 +3,7 @@
 "viterbi" is what we recommend: it sees the whole video before it decides, and survives frames in
 which the detector missed. It is not YOWO to the digit: jumps between actors cost, and tubes are
 trimmed. "road" is the one to try beside it where finding every action matters more than its edges.
+"yowo", "multisports" and "moc" link as those public codes do, for numbers beside theirs.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from vadsdk.linking.offline_retinanet_trimming import RetinaTrimming, retinanet_
 from vadsdk.linking.offline_road import RoadLinking, RoadTrimming, road_linking, road_trimming
 from vadsdk.linking.offline_trimming import ActionTrimming, trim_to_action
 from vadsdk.linking.offline_tubelets import (
+    MOC,
+    MULTISPORTS,
     GreedyLinking,
     greedy_kept,
     tubelet_linking,
 )
-from vadsdk.linking.offline_viterbi import ViterbiLinking, viterbi_kept, viterbi_linking
+from vadsdk.linking.offline_viterbi import YOWO, ViterbiLinking, viterbi_kept, viterbi_linking
 from vadsdk.structures import Tube
 
 MIN_TUBE_SCORE = 0.05
@@ -48,7 +51,8 @@ def link_offline(
         raise unknown_name("offline linker", linker, OFFLINE_LINKERS)
     if len(labels) != detections.num_classes:
         raise ValueError(f"{detections.num_classes} class scores for {len(labels)} labels")
-    return tubes_of_paths(OFFLINE_LINKERS[linker](detections), labels, fps)
+    min_score = 0.0 if linker in AS_RELEASED else MIN_TUBE_SCORE
+    return tubes_of_paths(OFFLINE_LINKERS[linker](detections), labels, fps, min_score)
 
 
 def tubes_of_paths(
@@ -92,6 +96,15 @@ def viterbi_paths(
         whole = viterbi_linking(detections, class_index, linking)
         parts = [part for path in whole for part in trim_to_action(path, trimming)]
         paths += [parts[index] for index in viterbi_kept(parts, linking)]
+    return paths
+
+
+def yowo_paths(detections: VideoDetections) -> list[LinkedPath]:
+    """Return the paths of each class as YOWO's public code does: each spans the whole video."""
+    paths = []
+    for class_index in range(detections.num_classes):
+        whole = viterbi_linking(detections, class_index, YOWO)
+        paths += [whole[index] for index in viterbi_kept(whole, YOWO)]
     return paths
 
 
@@ -142,5 +155,11 @@ OFFLINE_LINKERS: dict[str, Callable[[VideoDetections], list[LinkedPath]]] = {
     "greedy": greedy_paths,
     "road": road_paths,
     "retinanet": retinanet_paths,
+    "yowo": yowo_paths,
+    "multisports": lambda detections: greedy_paths(detections, MULTISPORTS),
+    "moc": lambda detections: greedy_paths(detections, MOC),
 }
 """What `link_offline` can do, each with its default settings."""
+AS_RELEASED = ("yowo", "multisports", "moc")
+"""Those that do as a public code does, to the end: no tube is dropped for its score alone, beyond
+what that code drops."""

@@ -26,7 +26,7 @@ from vadsdk.methods import build_method
 from vadsdk.models import build_model
 from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
 from vadsdk.runtime.checkpoint import TorchModel
-from vadsdk.streaming.scoring import score_videos
+from vadsdk.streaming.scoring import ScoringSettings, score_videos
 from vadsdk.structures import ModelSpec
 from vadsdk.training import run_folder
 from vadsdk.training.loop import StepReport, Trainer
@@ -202,7 +202,8 @@ class Session:
     ) -> EvaluationReport:
         model = TorchModel(network, spec, str(self.device))
         show = self.watcher.stage(title, len(records))
-        return score_videos(model, self.dataset, records, progress=show).report
+        settings = ScoringSettings(benchmarks=False)
+        return score_videos(model, self.dataset, records, settings=settings, progress=show).report
 
     def _keep_best(self, log: MetricsLog, step: int, best: float) -> float:
         """Score the moving average on the validation split and keep it if it is the best yet."""
