@@ -17,7 +17,7 @@ from vadsdk.data.youtube_vos import YoutubeVosDataset
 from vadsdk.evaluation.ava_map import AvaConventions, ava_conventions
 from vadsdk.streaming.scoring import ScoredVideos, ScoringSettings, score_videos
 from vadsdk.streaming.scoring_ava import AvaSettings
-from vadsdk.structures import RawOutputs
+from vadsdk.structures import MaskOutputs
 from vadsdk.video import VideoWriter
 
 HEIGHT, WIDTH = 24, 32
@@ -30,10 +30,10 @@ class LabelledSquares(BrightSquareModel):
     def __init__(self, labels: tuple[str, ...]) -> None:
         super().__init__(replace(make_spec(), labels=labels))
 
-    def infer(self, clips: np.ndarray) -> RawOutputs:
+    def infer(self, clips: np.ndarray) -> MaskOutputs:
         masks = super().infer(clips).mask_logits
         scores = 0.9 - 0.1 * np.arange(len(self.spec.labels), dtype=np.float32)
-        return RawOutputs(class_scores=np.tile(scores, (len(clips), 1)), mask_logits=masks)
+        return MaskOutputs(class_scores=np.tile(scores, (len(clips), 1)), mask_logits=masks)
 
 
 def bright(*places: tuple[slice, slice]) -> np.ndarray:
