@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
+from vadsdk.structures import ModelSpec
 
 NUM_CLASSES = 3
 SIDE = 16
@@ -21,6 +22,7 @@ class ColourNetwork(nn.Module):
     kind = "mask"
     num_classes = NUM_CLASSES
     input_size = (SIDE, SIDE)
+    stage_names = ("body",)
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
@@ -31,6 +33,17 @@ class ColourNetwork(nn.Module):
             self.masks = nn.Conv3d(8, NUM_CLASSES, 1)
         self.clips: list[Tensor] = []
         self.conditions: list[Tensor] = []
+
+    def spec(self, name: str, labels: tuple[str, ...]) -> ModelSpec:
+        return ModelSpec(
+            kind=self.kind,
+            model=name,
+            labels=labels,
+            clip_length=FRAMES,
+            frame_stride=1,
+            input_height=SIDE,
+            input_width=SIDE,
+        )
 
     def forward(self, clips: Tensor, condition: Tensor | None = None) -> ClipOutputs:
         assert condition is not None
@@ -73,4 +86,5 @@ def colour_batch(seed: int = 0, num_labelled: int = 3, num_unlabelled: int = 3) 
         masks=masks,
         class_indices=classes,
         labelled=torch.arange(count) < num_labelled,
+        successors=clips.to(torch.uint8).roll(1, dims=3),
     )

@@ -138,7 +138,8 @@ def test_consistency_compares_the_same_place_of_the_video() -> None:
     waves = (127 + 100 * torch.sin(x) * torch.cos(y)).round().to(torch.uint8)
     batch = colour_batch()
     clips = waves[None, None, :, :, None].expand(6, 4, 32, 32, 3)
-    smooth = replace(batch, clips=clips, masks=torch.zeros((6, 4, 32, 32), dtype=torch.uint8))
+    masks = torch.zeros((6, 4, 32, 32), dtype=torch.uint8)
+    smooth = replace(batch, clips=clips, masks=masks, successors=None)
     network = ColourNetwork()
     for parameter in network.body.parameters():
         centre = parameter.data[..., 1:2, 1:2, 1:2].clone() if parameter.ndim == 5 else None

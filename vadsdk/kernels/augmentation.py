@@ -54,6 +54,11 @@ class ViewParameters:
         chosen = indices.cpu()
         return ViewParameters(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
+    def joined(self, other: ViewParameters) -> ViewParameters:
+        """Return these parameters and then the other's, for clips that are joined so."""
+        pairs = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
+        return ViewParameters(**{name: torch.cat(pair) for name, pair in pairs.items()})
+
     def matrices(self) -> Tensor:
         """Return the affines as (B, 3, 3)."""
         last = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).expand(len(self.affines), 1, 3)

@@ -11,6 +11,7 @@ from vadsdk.losses.cross_modal_contrast import cross_modal_contrast_loss, one_wa
 from vadsdk.losses.dice import dice_loss
 from vadsdk.losses.gradient_smoothness import gradient_smoothness_loss
 from vadsdk.losses.localisation_consistency import localisation_consistency_loss
+from vadsdk.losses.logit_cross_entropy import logit_cross_entropy_loss
 from vadsdk.losses.modality_alignment import modality_alignment_loss
 from vadsdk.losses.pseudo_label_cross_entropy import confident_classes, pseudo_label_loss
 from vadsdk.losses.spread import released_spread_loss, spread_loss, spread_margin
@@ -25,6 +26,7 @@ __all__ = [
     "dice_loss",
     "gradient_smoothness_loss",
     "localisation_consistency_loss",
+    "logit_cross_entropy_loss",
     "modality_alignment_loss",
     "one_way_contrast_loss",
     "pseudo_label_loss",

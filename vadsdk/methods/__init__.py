@@ -15,6 +15,8 @@ from vadsdk.methods.e2e import E2E
 from vadsdk.methods.e2e_settings import E2ESettings
 from vadsdk.methods.method import Method
 from vadsdk.methods.supervised import Supervised, SupervisedSettings
+from vadsdk.methods.temporal_gradient import TemporalGradient
+from vadsdk.methods.temporal_gradient_settings import TemporalGradientSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +32,7 @@ class MethodEntry:
 METHODS: dict[str, MethodEntry] = {
     "supervised": MethodEntry(build=Supervised, settings=SupervisedSettings),
     "e2e": MethodEntry(build=E2E, settings=E2ESettings),
+    "temporal_gradient": MethodEntry(build=TemporalGradient, settings=TemporalGradientSettings),
 }
 """Every method by name."""
 
@@ -62,5 +65,7 @@ __all__ = [
     "MethodEntry",
     "Supervised",
     "SupervisedSettings",
+    "TemporalGradient",
+    "TemporalGradientSettings",
     "build_method",
 ]

@@ -12,6 +12,7 @@ from vadsdk.errors import ConfigError
 from vadsdk.methods.family import Family
 from vadsdk.methods.mask_family import MaskFamily, PseudoMaskSettings
 from vadsdk.methods.network import kind_of, num_classes_of
+from vadsdk.methods.recognition_family import RecognitionFamily, RecognitionSettings
 from vadsdk.methods.supervised_terms import TermSettings
 from vadsdk.structures import ModelKind
 
@@ -25,6 +26,8 @@ class FamilySettings(BaseModel):
     """Mask networks: weights and forms of the supervised losses."""
     pseudo_masks: PseudoMaskSettings = PseudoMaskSettings()
     """Mask networks: what is trusted of an answer."""
+    recognition: RecognitionSettings = RecognitionSettings()
+    """Recognition networks: weights of the losses, and what is trusted of an answer."""
     seed: int = 0
     """Of the views."""
 
@@ -33,8 +36,13 @@ def _mask_family(network: nn.Module, settings: FamilySettings) -> MaskFamily:
     return MaskFamily(num_classes_of(network), settings.terms, settings.pseudo_masks)
 
 
+def _recognition_family(network: nn.Module, settings: FamilySettings) -> RecognitionFamily:
+    return RecognitionFamily(settings.recognition)
+
+
 FAMILIES: dict[ModelKind, Callable[[nn.Module, FamilySettings], Family[Any, Any]]] = {
     "mask": _mask_family,
+    "recognition": _recognition_family,
 }
 
 

@@ -42,6 +42,13 @@ class Family(Protocol[Outputs, Pseudo]):
         """Return (B,) int64, the best class of each clip."""
         ...
 
+    def class_logits(self, outputs: Outputs) -> Tensor:
+        """Return (B, C) logits whose softmax is the answer's one distribution over C classes.
+
+        C is the number of labels, or one more where the last class is background.
+        """
+        ...
+
     def supervised_losses(
         self, outputs: Outputs, batch: ClipBatch, view: View, progress: float
     ) -> dict[str, Tensor]:

@@ -87,6 +87,10 @@ class MaskFamily:
         """Return (B,) int64, the best class of each clip."""
         return outputs.class_scores.argmax(1)
 
+    def class_logits(self, outputs: ClipOutputs) -> Tensor:
+        """Return (B, K) log probabilities of the classes, at least float32."""
+        return log_class_distribution(outputs.class_scores)
+
     def supervised_losses(
         self, outputs: ClipOutputs, batch: ClipBatch, view: View, progress: float
     ) -> dict[str, Tensor]:

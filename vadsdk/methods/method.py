@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
-from vadsdk.methods.network import input_size_of
+from vadsdk.methods.network import input_size_of, pixel_statistics_of
 from vadsdk.methods.views import ViewMaker
 
 _TRAINED = "trained."
@@ -26,7 +26,8 @@ class Method(ABC):
 
     def __init__(self, network: nn.Module, seed: int) -> None:
         self._network = network
-        self._views = ViewMaker(input_size_of(network), seed)
+        mean, std = pixel_statistics_of(network)
+        self._views = ViewMaker(input_size_of(network), seed, mean=mean, std=std)
         self.trained: nn.Module = nn.Module()
         """Parts that are learned with the network and never deployed, such as a second stream."""
 

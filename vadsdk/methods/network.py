@@ -8,6 +8,8 @@ from torch import nn
 
 from vadsdk.structures import ModelKind
 
+Colour = tuple[float, float, float]
+
 
 def input_size_of(network: nn.Module) -> tuple[int, int]:
     """Return (h, w) from the network's `input_size`, one side or a pair."""
@@ -18,6 +20,13 @@ def input_size_of(network: nn.Module) -> tuple[int, int]:
 def kind_of(network: nn.Module) -> ModelKind:
     """Return what the network answers with, from its `kind`."""
     return cast("ModelKind", network.kind)
+
+
+def pixel_statistics_of(network: nn.Module) -> tuple[Colour, Colour]:
+    """Return `pixel_mean` and `pixel_std`; a network without them takes RGB in [0, 1] as it is."""
+    mean = getattr(network, "pixel_mean", (0.0, 0.0, 0.0))
+    std = getattr(network, "pixel_std", (1.0, 1.0, 1.0))
+    return cast("Colour", mean), cast("Colour", std)
 
 
 def num_classes_of(network: nn.Module) -> int:

@@ -1,13 +1,18 @@
-"""The augmented views that methods learn from."""
+"""The augmented views that methods learn from.
+
+Legend: B clips, T frames, H, W of the stored clip, h, w of the network's input.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from vadsdk.kernels.augmentation import ViewParameters, apply_view, sample_view
+from vadsdk.kernels.temporal_gradient import temporal_gradient
 from vadsdk.kernels.view_settings import ViewSettings
 
 
@@ -16,9 +21,16 @@ class View:
     """One view of each clip of a batch."""
 
     clips: Tensor
-    """(B, 3, T, h, w) float, as the network wants them."""
+    """(B, 3, T, h, w) float, as the network wants them: less its mean, divided by its deviation."""
     parameters: ViewParameters
     """How the clips were seen."""
+
+    def joined(self, other: View) -> View:
+        """Return these clips and then the other's."""
+        return View(
+            clips=torch.cat((self.clips, other.clips)),
+            parameters=self.parameters.joined(other.parameters),
+        )
 
 
 class ViewMaker:
@@ -27,17 +39,53 @@ class ViewMaker:
     Args:
         size: (h, w) of the network's input.
         seed: of the random stream.
+        mean: subtracted from RGB in [0, 1], as the network's exported file will.
+        std: divides what remains.
     """
 
-    def __init__(self, size: tuple[int, int], seed: int) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        seed: int,
+        *,
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
+    ) -> None:
         self._size = size
+        self._mean, self._std = tuple(mean), tuple(std)
         self._generator = torch.Generator().manual_seed(seed)
 
     def make(self, clips: Tensor, strength: str | ViewSettings) -> View:
         """Return a fresh view of clips (B, T, H, W, 3) uint8."""
-        height, width = clips.shape[2:4]
-        parameters = sample_view(len(clips), strength, self._generator, aspect_ratio=width / height)
-        return View(clips=apply_view(clips, parameters, self._size), parameters=parameters)
+        parameters = self._draw(clips, strength)
+        seen = apply_view(clips, parameters, self._size, mean=self._mean, std=self._std)
+        return View(clips=seen, parameters=parameters)
+
+    def make_with_gradients(
+        self, clips: Tensor, successors: Tensor, strength: str | ViewSettings
+    ) -> tuple[View, View]:
+        """Return a fresh view of clips and the same view of their temporal gradients.
+
+        The gradient is taken after the view's colours and geometry, which commute with it, so what
+        the view adds itself (black around, cut-outs) is still. It gets the mean and deviation that
+        the colours get, as in paper 3's release. In a clip that is seen backwards, a frame and its
+        successor change places.
+
+        Args:
+            clips: (B, T, H, W, 3) uint8.
+            successors: (B, T, H, W, 3) uint8, the frame after each.
+            strength: of the view.
+        """
+        parameters = self._draw(clips, strength)
+        both = apply_view(torch.cat((clips, successors), 1), parameters, self._size)
+        first, second = both.split(clips.shape[1], dim=2)  # each (B, 3, T, h, w)
+        backwards = parameters.time_reversed.to(both.device).view(-1, 1, 1, 1, 1)
+        colours = torch.where(backwards, second, first)
+        gradients = temporal_gradient(first, second)
+        return (
+            View(clips=self._normalised(colours), parameters=parameters),
+            View(clips=self._normalised(gradients), parameters=parameters),
+        )
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the state of the random stream."""
@@ -46,3 +94,14 @@ class ViewMaker:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take up what `state_dict` returned."""
         self._generator.set_state(state["view_generator"].cpu())
+
+    def _draw(self, clips: Tensor, strength: str | ViewSettings) -> ViewParameters:
+        height, width = clips.shape[2:4]
+        return sample_view(len(clips), strength, self._generator, aspect_ratio=width / height)
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        mean, std = (
+            torch.tensor(values, device=pixels.device).view(3, 1, 1, 1)
+            for values in (self._mean, self._std)
+        )
+        return (pixels - mean) / std

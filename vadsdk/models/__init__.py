@@ -12,6 +12,11 @@ from torch import nn
 from vadsdk.checked_settings import read_settings
 from vadsdk.errors import unknown_name
 from vadsdk.models.outputs import ClipOutputs
+from vadsdk.models.recogniser import (
+    NanoRecogniserSettings,
+    Recogniser,
+    RecogniserSettings,
+)
 from vadsdk.models.videocapsnet import VideoCapsNet, VideoCapsNetSettings
 from vadsdk.models.videocapsnet_small import SmallVideoCapsNet, SmallVideoCapsNetSettings
 
@@ -27,6 +32,8 @@ class ModelEntry:
 
 
 MODELS: dict[str, ModelEntry] = {
+    "r3d18": ModelEntry(build=Recogniser, settings=RecogniserSettings),
+    "r3d-n": ModelEntry(build=Recogniser, settings=NanoRecogniserSettings),
     "videocapsnet": ModelEntry(build=VideoCapsNet, settings=VideoCapsNetSettings),
     "videocapsnet-s": ModelEntry(build=SmallVideoCapsNet, settings=SmallVideoCapsNetSettings),
 }

@@ -23,6 +23,13 @@ class ClipOutputs(NamedTuple):
     """(B, P, K) class activations at each position."""
 
 
+class RecognitionClipOutputs(NamedTuple):
+    """A recogniser's answer to B clips."""
+
+    class_logits: Tensor
+    """(B, K), before the softmax."""
+
+
 def condition_or_own_class(condition: Tensor | None, class_scores: Tensor) -> Tensor:
     """Return (B, K) class weights; rows of zeros become the one-hot best class of the sample.
 
