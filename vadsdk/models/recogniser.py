@@ -55,7 +55,7 @@ class RecogniserSettings(BaseModel):
 class NanoRecogniserSettings(RecogniserSettings):
     """Sizes of `r3d-n`, for laptops: r3d18, smaller, with a span that suits short clips.
 
-    At half the side and a quarter of the channels a clip costs a 40th of r3d18's work.
+    At half the side and a quarter of the channels a clip costs a 43rd of r3d18's work.
     """
 
     width: float = Field(default=0.25, gt=0)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from vadsdk.errors import ConfigError
+from vadsdk.models import build_model
+from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
+
+LABELS = ("jump", "run", "wave")
+TINY = {"input_size": 32, "clip_length": 4, "width": 0.125}
+
+
+def tiny(**settings: object) -> nn.Module:
+    torch.manual_seed(0)
+    return build_model("r3d18", len(LABELS), {**TINY, **settings}).eval()
+
+
+@pytest.mark.parametrize("backbone", ["r3d18", "i3d"])
+@torch.no_grad()
+def test_a_head_on_any_backbone_answers_each_clip_alone(backbone: str) -> None:
+    network = tiny(backbone=backbone)
+    clips = torch.randn(2, 3, 4, 32, 32)
+    logits = network(clips).class_logits
+    assert logits.shape == (2, 3)
+    torch.testing.assert_close(logits[1:], network(clips[1:]).class_logits)
+    assert all(network.get_submodule(name) for name in network.stage_names)
+
+
+@pytest.mark.parametrize("backbone", ["r3d18", "i3d"])
+@torch.no_grad()
+def test_a_checkpoint_builds_its_network_again(tmp_path: Path, backbone: str) -> None:
+    network = tiny(backbone=backbone, dropout=0.2, frame_stride=3)
+    spec = network.spec("r3d18", LABELS)
+    save_checkpoint(tmp_path / "best.safetensors", network, spec)
+    loaded, came = load_checkpoint(tmp_path / "best.safetensors")
+    assert came == spec
+    assert (came.kind, came.frame_stride, came.input_height) == ("recognition", 3, 32)
+    assert came.pixel_mean == network.pixel_mean != (0.0, 0.0, 0.0)
+    clips = torch.randn(1, 3, 4, 32, 32)
+    assert torch.equal(loaded(clips).class_logits, network(clips).class_logits)
+
+
+def test_dropout_is_of_the_training_alone() -> None:
+    network, clips = tiny(dropout=0.9), torch.randn(2, 3, 4, 32, 32)
+    assert torch.equal(network(clips).class_logits, network(clips).class_logits)
+    network.cls_head.train()
+    assert not torch.equal(network(clips).class_logits, network(clips).class_logits)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"backbone": "i3d", "pool_after_first_stage": False}, "an option of backbone = r3d18"),
+        ({"backbone": "x3d"}, "'backbone' of model 'r3d18' cannot be 'x3d'"),
+        ({"droput": 0.1}, "'droput'. Did you mean 'dropout'"),
+        ({"input_size": 16}, "'input_size' .* cannot be 16"),
+    ],
+)
+def test_what_does_not_fit_is_named(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_model("r3d18", 3, settings)
+
+
+def test_the_small_one_costs_a_fraction_of_the_large_one() -> None:
+    """The numbers of the docstrings."""
+    work, weights = {}, {}
+    for name in ("r3d18", "r3d-n"):
+        with torch.device("meta"):
+            network = build_model(name, 101).eval()
+        spec = network.spec(name, tuple(map(str, range(101))))
+        side = spec.input_height
+        with FlopCounterMode(display=False) as counter:
+            network(torch.zeros(1, 3, spec.clip_length, side, side, device="meta"))
+        work[name] = counter.get_total_flops()
+        weights[name] = sum(parameter.numel() for parameter in network.parameters())
+    assert round(weights["r3d18"] / 1e6, 1) == 33.2
+    assert round(work["r3d18"] / work["r3d-n"]) == 43
