@@ -13,11 +13,11 @@ import torch
 
 from vadsdk.export.onnx import export_onnx
 from vadsdk.models import build_model
-from vadsdk.structures import DecodingSpec
+from vadsdk.structures import MaskDecodingSpec
 
 MODEL = "videocapsnet-s"
 LABELS = ("wave", "jump", "sit")
-EVERYTHING = DecodingSpec(mask_threshold=0.0, min_score=0.0)
+EVERYTHING = MaskDecodingSpec(mask_threshold=0.0, min_score=0.0)
 """Untrained scores are of any size; so every frame has a detection, and the check can fail."""
 
 

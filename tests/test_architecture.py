@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("errors",),
     ("checked_settings", "whole_file"),
-    ("structures",),
+    ("boxes", "structures"),
     ("evaluation", "decoding"),
     ("kernels",),
     ("video",),  # a floor of its own below `data`, which decodes its videos with it

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vadsdk.structures import DecodingSpec, ModelSpec
+from vadsdk.structures import MaskDecodingSpec, ModelSpec
 
 SPEC = ModelSpec(
     kind="mask",
@@ -19,7 +19,7 @@ SPEC = ModelSpec(
     input_width=32,
     pixel_mean=(0.4, 0.5, 0.6),
     pixel_std=(0.2, 0.3, 0.25),
-    decoding=DecodingSpec(min_area_fraction=0.01),
+    decoding=MaskDecodingSpec(min_area_fraction=0.01),
 )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vadsdk.errors import VideoError
 from vadsdk.runtime import load_model
-from vadsdk.streaming import detect_stream, detect_video
+from vadsdk.streaming import detect_stream, detect_video, file_batch_size
 from vadsdk.structures import ClipModel, Frame, FrameResult, ModelSpec, Tube, VideoResult
 from vadsdk.video import open_source
 
@@ -60,7 +60,8 @@ class Detector:
 
         Args:
             source: what to watch; it must end.
-            hop: source frames from one window to the next; None is half a window.
+            hop: source frames from one window to the next; None is half a window, or for a box
+                model 1.
             progress: told of every frame that was watched.
 
         Raises:
@@ -72,20 +73,25 @@ class Detector:
         frames = opened if progress is None else _reported(opened, opened.num_frames, progress)
         return detect_video(self._model, frames, hop=hop)
 
-    def stream(self, source: VideoLike, *, hop: int | None = None) -> Iterator[FrameResult]:
+    def stream(
+        self, source: VideoLike, *, hop: int | None = None, batch_size: int = 1
+    ) -> Iterator[FrameResult]:
         """Yield one result a frame, in order, while the source runs; memory stays bounded.
 
-        A result comes once the windows over its frame are done, so up to a window late. A finished
-        tube is in the `events` of the frame at which it was known to be over.
+        A result comes once the windows over its frame are done, so up to a window late, or in box
+        models once the next key frame is. A finished tube is in the `events` of the frame at which
+        it was known to be over.
 
         Args:
             source: what to watch.
-            hop: source frames from one window to the next; None is half a window.
+            hop: source frames from one window to the next; None is half a window, or for a box
+                model 1.
+            batch_size: windows that the model sees at once; more than 1 is for files, as it delays.
 
         Raises:
             VideoError: the source cannot be read.
         """
-        return detect_stream(self._model, open_source(source), hop=hop)
+        return detect_stream(self._model, open_source(source), hop=hop, batch_size=batch_size)
 
 
 def detect_actions(video: VideoLike, model: str | Path, *, device: str = "cpu") -> list[Tube]:
@@ -100,7 +106,8 @@ def detect_actions(video: VideoLike, model: str | Path, *, device: str = "cpu") 
         VideoError: the video cannot be read.
         ModelFileError: the model cannot be used.
     """
-    results = Detector.load(model, device).stream(video)
+    detector = Detector.load(model, device)
+    results = detector.stream(video, batch_size=file_batch_size(detector.spec))
     tubes = [event.tube for result in results for event in result.events if event.tube is not None]
     return sorted(tubes, key=lambda tube: -tube.score)
 

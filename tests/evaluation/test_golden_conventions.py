@@ -19,6 +19,7 @@ from golden_scene import (
     yowo_tubes,
 )
 
+from vadsdk.boxes import soft_nms
 from vadsdk.evaluation import (
     STRICT_THRESHOLDS,
     ClassScores,
@@ -28,7 +29,6 @@ from vadsdk.evaluation import (
     tube_average_precisions,
 )
 from vadsdk.evaluation.conventions import CONVENTIONS
-from vadsdk.evaluation.suppression import soft_nms
 from vadsdk.structures import Tube, VideoResult
 
 pytestmark = pytest.mark.golden

@@ -1,36 +1,9 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from boxes_and_tubes import a_tube, still
 
-from vadsdk.evaluation import box_iou, tube_iou, tube_ious
-
-
-@pytest.mark.parametrize(
-    ("box", "other", "expected"),
-    [
-        ((0, 0, 10, 10), (0, 0, 10, 10), 1.0),
-        ((0, 0, 10, 10), (5, 0, 15, 10), 50 / 150),
-        ((0, 0, 10, 10), (5, 5, 15, 15), 25 / 175),
-        ((0, 0, 10, 10), (2, 2, 4, 4), 4 / 100),
-        ((0, 0, 10, 10), (10, 0, 20, 10), 0.0),  # the max edge is exclusive: they only touch
-        ((0, 0, 10, 10), (20, 20, 30, 30), 0.0),  # apart in both axes: no positive product
-    ],
-)
-def test_box_iou_of_written_out_boxes(box: tuple, other: tuple, expected: float) -> None:
-    assert box_iou(np.array(box, np.float32), np.array(other, np.float32)) == expected
-
-
-def test_box_iou_broadcasts_to_all_pairs() -> None:
-    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [50, 50, 60, 60]], np.float32)
-    expected = [[1, 1 / 3, 0], [1 / 3, 1, 0], [0, 0, 1]]
-    assert box_iou(boxes[:, None], boxes[None]) == pytest.approx(np.array(expected))
-
-
-def test_empty_boxes_overlap_nothing() -> None:
-    empty = np.array([3, 3, 3, 3], np.float32)
-    assert box_iou(empty, empty) == 0.0
+from vadsdk.evaluation import tube_iou, tube_ious
 
 
 @pytest.mark.parametrize(

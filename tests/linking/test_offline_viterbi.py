@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from vadsdk.evaluation.overlaps import box_iou
+from vadsdk.boxes import box_iou
 from vadsdk.linking.offline_detections import VideoDetections
 from vadsdk.linking.offline_paths import FILLED
 from vadsdk.linking.offline_viterbi import YOWO, ViterbiLinking, viterbi_kept, viterbi_linking

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from vadsdk.streaming.fusion import WindowFusion, interpolate_in_time, sigmoid
+from vadsdk.streaming.fusion import WindowMeans, interpolate_in_time, sigmoid
 
 
 def test_logits_are_linear_in_time_and_constant_outside():
@@ -39,35 +39,38 @@ def test_sigmoid_agrees_with_scipy_and_never_overflows():
     np.testing.assert_allclose(found, expit(values.astype(float)), atol=1e-7)
 
 
+def rows(value: float, num_frames: int) -> np.ndarray:
+    return np.full((num_frames, 1), value, np.float32)
+
+
 def test_overlapping_windows_are_averaged():
-    fusion = WindowFusion(span=4, hop=2)
-    fusion.add(np.array([0, 2]), np.array([0.2], np.float32), logits_of([0.2, 0.2]))
-    fusion.add(np.array([2, 4]), np.array([0.8], np.float32), logits_of([0.6, 0.6]))
-    means = [fusion.take(frame) for frame in range(6)]
-    np.testing.assert_allclose(
-        [float(s[0]) for s, _ in means], [0.2, 0.2, 0.5, 0.5, 0.8, 0.8], rtol=1e-6
-    )
-    np.testing.assert_allclose(
-        [float(p[0, 0]) for _, p in means], [0.2, 0.2, 0.4, 0.4, 0.6, 0.6], rtol=1e-6
-    )
+    means = WindowMeans(span=4, hop=2)
+    means.add(0, rows(0.2, 4), rows(1.0, 4))
+    means.add(2, rows(0.8, 4), rows(3.0, 4))
+    found = [[float(value[0]) for value in means.take(frame)] for frame in range(6)]
+    expected = [[0.2, 1], [0.2, 1], [0.5, 2], [0.5, 2], [0.8, 3], [0.8, 3]]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_a_window_moved_back_leaves_final_frames_alone():
-    fusion = WindowFusion(span=4, hop=4)
-    fusion.add(np.array([0, 2]), np.array([0.2], np.float32), logits_of([0.2, 0.2]))
-    fusion.add(np.array([1, 3]), np.array([0.8], np.float32), logits_of([0.6, 0.6]))
-    scores = [float(fusion.take(frame)[0][0]) for frame in range(5)]
+    means = WindowMeans(span=4, hop=4)
+    means.add(0, rows(0.2, 4))
+    assert (means.num_final, means.frames_of(1)) == (4, range(4, 5))
+    means.add(1, rows(0.8, 1))
+    scores = [float(means.take(frame)[0][0]) for frame in range(5)]
     np.testing.assert_allclose(scores, [0.2, 0.2, 0.2, 0.2, 0.8], rtol=1e-6)
 
 
+def test_what_was_added_is_kept_as_it_was():
+    means, values = WindowMeans(span=2, hop=1), rows(0.2, 2)
+    means.add(0, values)
+    values[:] = 9
+    assert float(means.take(0)[0][0]) == pytest.approx(0.2)
+
+
 def test_a_frame_is_handed_out_once():
-    fusion = WindowFusion(span=2, hop=2)
-    fusion.add(np.array([0, 1]), np.array([0.2], np.float32), logits_of([0.5, 0.5]))
-    fusion.take(0)
+    means = WindowMeans(span=2, hop=2)
+    means.add(0, rows(0.2, 2))
+    means.take(0)
     with pytest.raises(KeyError):
-        fusion.take(0)
-
-
-def logits_of(probabilities: list[float]) -> np.ndarray:
-    values = np.array(probabilities)
-    return np.log(values / (1 - values)).astype(np.float32)[:, None, None]
+        means.take(0)

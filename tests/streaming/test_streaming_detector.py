@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,9 +15,12 @@ from scipy.special import expit
 from vadsdk.errors import ConfigError, ModelFileError, VideoError
 from vadsdk.linking import LinkingSpec
 from vadsdk.streaming import StreamingDetector, detect_stream, detect_video
-from vadsdk.structures import Frame, FrameResult, MaskOutputs, ModelSpec
+from vadsdk.structures import Frame, FrameResult, MaskOutputs, RawOutputs, RecognitionOutputs
+from vadsdk.structures.model_spec import ModelKind
 
 BRIGHT = float(expit((255 - 128) / 16))
+NUM_BOUNDED = 3000
+KINDS = get_args(ModelKind)
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(0, 45), st.data())
 
 
@@ -65,19 +70,58 @@ def test_every_frame_comes_out_once_in_order_and_with_the_mean_of_its_windows(
     assert max(model.batch_sizes, default=0) <= batch_size
 
 
-@settings(max_examples=30, deadline=None)
-@given(shape=SHAPES, batch_size=st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+@given(shape=SHAPES, batch_size=st.integers(1, 3), kind=st.sampled_from(KINDS))
 def test_no_result_is_later_than_the_stated_delay_and_one_is_as_late(
-    shape: tuple[int, int, int, st.DataObject], batch_size: int
+    shape: tuple[int, int, int, st.DataObject], batch_size: int, kind: ModelKind
 ):
     clip_length, stride, _, data = shape
     hop = data.draw(st.integers(1, clip_length * stride))
-    model = BrightSquareModel(make_spec(clip_length, stride))
+    model = BrightSquareModel(make_spec(clip_length, stride, kind=kind))
     detector = StreamingDetector(model, hop=hop, batch_size=batch_size)
     delays = [
         frame.index - result.index for frame in numbered(80) for result in detector.push(frame)
     ]
     assert max(delays) == detector.delay_frames
+
+
+@settings(max_examples=60, deadline=None)
+@given(shape=SHAPES, batch_size=st.integers(1, 3))
+def test_scores_of_key_frames_come_as_they_are_and_those_between_linear_in_time(
+    shape: tuple[int, int, int, st.DataObject], batch_size: int
+):
+    clip_length, stride, num_frames, data = shape
+    hop = data.draw(st.integers(1, clip_length * stride))
+    frames = numbered(num_frames)
+    model = BrightSquareModel(make_spec(clip_length, stride, kind="box"))
+    results = list(detect_stream(model, frames, hop=hop, batch_size=batch_size))
+
+    assert [result.index for result in results] == list(range(num_frames))
+    assert max(model.batch_sizes, default=0) <= batch_size
+    if not frames:
+        return
+    blue = [float(frame.image[0, 0, 2]) / 255 for frame in frames]
+    keys = sorted({*range(0, num_frames, hop), num_frames - 1})
+    known = [np.mean([blue[max(key - t * stride, 0)] for t in range(clip_length)]) for key in keys]
+    expected = np.interp(range(num_frames), keys, known)
+    np.testing.assert_allclose(blue_scores(results), expected, atol=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(shape=SHAPES, batch_size=st.integers(1, 3))
+def test_recognition_scores_are_the_mean_of_the_windows_on_the_whole_frame(
+    shape: tuple[int, int, int, st.DataObject], batch_size: int
+):
+    clip_length, stride, num_frames, data = shape
+    hop = data.draw(st.integers(1, clip_length * stride))
+    frames = numbered(num_frames)
+    model = BrightSquareModel(make_spec(clip_length, stride, kind="recognition"))
+    results = list(detect_stream(model, frames, hop=hop, batch_size=batch_size))
+    assert [result.index for result in results] == list(range(num_frames))
+    expected = np.array(expected_scores(frames, clip_length, stride, hop)) / BRIGHT
+    np.testing.assert_allclose(blue_scores(results), expected, atol=1e-6)
+    assert all(r.detections.boxes_xyxy.tolist() == [[0, 0, 32, 24]] for r in results)
+    assert all(r.detections.masks is None for r in results)
 
 
 def test_masks_and_boxes_follow_a_moving_square():
@@ -107,8 +151,11 @@ def test_the_moving_square_is_one_tube_as_long_as_the_video():
 
 @pytest.mark.parametrize("num_frames", [8, 9, 16, 24])
 @pytest.mark.parametrize("hop", [1, 4, 8])
-def test_the_end_of_the_source_comes_with_its_last_frame(num_frames: int, hop: int):
-    model = BrightSquareModel(make_spec(4, 2))
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_end_of_the_source_comes_with_its_last_frame(
+    num_frames: int, hop: int, kind: ModelKind
+):
+    model = BrightSquareModel(make_spec(4, 2, kind=kind))
     results = list(detect_stream(model, numbered(num_frames), hop=hop))
     assert [e.kind for e in results[-1].events] == ["ended"]
 
@@ -135,13 +182,15 @@ def at(frame: Frame, pts_seconds: float) -> Frame:
     return Frame(index=frame.index, pts_seconds=pts_seconds, image=frame.image)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("jump", [10.0, -1.0])
-def test_a_jump_ends_the_tubes_and_begins_anew(jump: float):
+def test_a_jump_ends_the_tubes_and_begins_anew(jump: float, kind: ModelKind):
     before = [at(f, 5.0 + f.index / 25) for f in numbered(20)]
     after = [
         at(numbered_frame(20 + i, 9), before[-1].pts_seconds + jump + i / 25) for i in range(20)
     ]
-    results = list(detect_stream(BrightSquareModel(make_spec(4, 2)), [*before, *after]))
+    model = BrightSquareModel(make_spec(4, 2, kind=kind))
+    results = list(detect_stream(model, [*before, *after]))
 
     assert [result.index for result in results] == list(range(40))
     events = [(r.index, e.kind, e.tube_id) for r in results for e in r.events]
@@ -152,7 +201,8 @@ def test_a_jump_ends_the_tubes_and_begins_anew(jump: float):
         (39, "ended", 2),
     ]
     # No window lies across the jump.
-    np.testing.assert_allclose(blue_scores(results[20:]), [9 / 255 * BRIGHT] * 20, atol=1e-6)
+    score = 9 / 255 * (BRIGHT if kind == "mask" else 1)
+    np.testing.assert_allclose(blue_scores(results[20:]), [score] * 20, atol=1e-6)
 
 
 def test_the_silence_that_counts_as_a_jump_is_the_callers():
@@ -162,8 +212,9 @@ def test_the_silence_that_counts_as_a_jump_is_the_callers():
     assert [e.kind for r in results for e in r.events] == ["started", "ended"]
 
 
-def test_after_a_reset_indices_ids_and_sizes_begin_anew():
-    detector = StreamingDetector(BrightSquareModel(make_spec(4, 2)))
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_a_reset_indices_ids_and_sizes_begin_anew(kind: ModelKind):
+    detector = StreamingDetector(BrightSquareModel(make_spec(4, 2, kind=kind)))
     out = []
     for _ in range(2):
         results = [r for frame in numbered(12) for r in detector.push(frame)] + detector.reset()
@@ -172,8 +223,9 @@ def test_after_a_reset_indices_ids_and_sizes_begin_anew():
     detector.push(numbered_frame(0, 1, height=10, width=10))
 
 
-def test_after_a_flush_ids_go_on():
-    detector = StreamingDetector(BrightSquareModel(make_spec(4, 2)))
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_a_flush_ids_go_on(kind: ModelKind):
+    detector = StreamingDetector(BrightSquareModel(make_spec(4, 2, kind=kind)))
     first = [r for frame in numbered(12) for r in detector.push(frame)] + detector.flush()
     later = [r for i in range(12, 24) for r in detector.push(numbered_frame(i, 3))]
     later += detector.flush()
@@ -182,9 +234,10 @@ def test_after_a_flush_ids_go_on():
     assert detector.flush() == []
 
 
-def test_frames_that_a_camera_left_out_are_passed_over():
+@pytest.mark.parametrize("kind", KINDS)
+def test_frames_that_a_camera_left_out_are_passed_over(kind: ModelKind):
     frames = [numbered_frame(i, 50) for i in range(40) if i % 7]
-    result = detect_video(BrightSquareModel(make_spec(4, 2)), frames)
+    result = detect_video(BrightSquareModel(make_spec(4, 2, kind=kind)), frames)
     assert [frame.index for frame in result.frames] == [i for i in range(40) if i % 7]
     (tube,) = result.tubes
     assert tube.frame_indices.tolist() == list(range(1, 40))
@@ -218,29 +271,32 @@ def test_options_out_of_range_are_named(options: dict[str, float], message: str)
         StreamingDetector(BrightSquareModel(make_spec(4, 2)), **options)  # type: ignore[arg-type]
 
 
-def test_a_model_whose_output_does_not_fit_its_spec_is_an_error():
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_whose_output_does_not_fit_its_spec_is_an_error(kind: ModelKind):
     class TooManyClasses(BrightSquareModel):
-        def infer(self, clips: np.ndarray) -> MaskOutputs:
+        def infer(self, clips: np.ndarray) -> RawOutputs:
             raw = super().infer(clips)
-            scores = np.zeros((len(clips), 7), np.float32)
-            return MaskOutputs(class_scores=scores, mask_logits=raw.mask_logits)
+            scores = np.zeros((*raw.class_scores.shape[:-1], 7), np.float32)
+            return replace(raw, class_scores=scores)
 
-    with pytest.raises(ModelFileError, match="do not belong together"):
-        list(detect_stream(TooManyClasses(make_spec()), numbered(20)))
+    with pytest.raises(ModelFileError, match=r"of 2 classes and 4 frames; .*do not belong"):
+        list(detect_stream(TooManyClasses(make_spec(kind=kind)), numbered(20)))
 
 
-def test_a_model_of_another_kind_is_refused():
-    spec = ModelSpec(
-        kind="box",
-        model="yowo",
-        labels=("a",),
-        clip_length=4,
-        frame_stride=1,
-        input_height=8,
-        input_width=8,
-    )
-    with pytest.raises(ConfigError, match="'yowo' is a box model"):
-        StreamingDetector(BrightSquareModel(spec))
+def test_masks_of_another_length_and_outputs_of_another_kind_are_errors():
+    class Shorter(BrightSquareModel):
+        def infer(self, clips: np.ndarray) -> RawOutputs:
+            raw = super().infer(clips)
+            assert isinstance(raw, MaskOutputs)
+            return replace(raw, mask_logits=raw.mask_logits[:, :3])
+
+    class OfAnotherKind(BrightSquareModel):
+        def infer(self, clips: np.ndarray) -> RawOutputs:
+            return RecognitionOutputs(class_scores=super().infer(clips).class_scores)
+
+    for model, message in ((Shorter, r"\(1, 3, 24, 32\)"), (OfAnotherKind, "gave Recognition")):
+        with pytest.raises(ModelFileError, match=message):
+            list(detect_stream(model(make_spec()), numbered(20)))
 
 
 def held_bytes(value: object, seen: set[int]) -> int:
@@ -266,18 +322,19 @@ def parts_of(value: object) -> Iterator[object]:
             yield getattr(value, name)
 
 
-def test_state_is_bounded_over_5000_frames():
-    model = BrightSquareModel(make_spec(4, 2))
+@pytest.mark.parametrize("kind", KINDS)
+def test_state_is_bounded_however_long_the_source(kind: ModelKind):
+    model = BrightSquareModel(make_spec(4, 2, kind=kind))
     linking = LinkingSpec(max_tube_frames=100)
     detector = StreamingDetector(model, hop=4, linking=linking)
     sizes, num_results = [], 0
-    for i in range(5000):
+    for i in range(NUM_BOUNDED):
         frame = square_frame(i, (3 * i) % 90, 10, side=20, height=48, width=128)
         num_results += len(detector.push(frame))
         model.clips.clear()
-        if i % 250 == 249:
+        if i % 150 == 149:
             sizes.append(held_bytes(detector, set()))
-    assert num_results + len(detector.flush()) == 5000
+    assert num_results + len(detector.flush()) == NUM_BOUNDED
     # Two spans of small images and maps, and the observations of a tube.
     assert max(sizes) < 2 * 8 * (24 * 32 * (3 + 4)) + 100 * 600
     assert max(sizes[10:]) <= 1.1 * max(sizes[:10])

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from bright_square import make_spec, numbered_frame
 
-from vadsdk.streaming.windows import ClipWindows, shrink
+from vadsdk.streaming.windows import ClipWindows, KeyFrameWindows, Windows, shrink
 
 
-def windows_of(num_frames: int, clip_length: int, stride: int, hop: int) -> list[list[int]]:
+def windows_of(num_frames: int, windows: Windows) -> list[list[int]]:
     """Cut a source into clips; check that the images are those that the clips name."""
-    windows = ClipWindows(make_spec(clip_length, stride), hop)
     clips = [windows.push(numbered_frame(i, i).image) for i in range(num_frames)]
     clips.append(windows.flush())
     for clip in clips:
@@ -37,7 +36,27 @@ def windows_of(num_frames: int, clip_length: int, stride: int, hop: int) -> list
 def test_clips_are_those_drawn_by_hand(
     num_frames: int, clip_length: int, stride: int, hop: int, expected: list[list[int]]
 ):
-    assert windows_of(num_frames, clip_length, stride, hop) == expected
+    windows = ClipWindows(make_spec(clip_length, stride), hop)
+    assert windows_of(num_frames, windows) == expected
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "clip_length", "stride", "hop", "expected"),
+    [
+        # The source that the docstring draws.
+        (11, 4, 2, 3, [[0, 0, 0, 0], [0, 0, 1, 3], [0, 2, 4, 6], [3, 5, 7, 9], [4, 6, 8, 10]]),
+        (10, 4, 2, 3, [[0, 0, 0, 0], [0, 0, 1, 3], [0, 2, 4, 6], [3, 5, 7, 9]]),
+        (4, 4, 1, 1, [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 2], [0, 1, 2, 3]]),
+        (3, 1, 1, 1, [[0], [1], [2]]),
+        (2, 4, 2, 8, [[0, 0, 0, 0], [0, 0, 0, 1]]),
+        (1, 4, 2, 8, [[0, 0, 0, 0]]),
+    ],
+)
+def test_clips_that_end_at_key_frames_are_those_drawn_by_hand(
+    num_frames: int, clip_length: int, stride: int, hop: int, expected: list[list[int]]
+):
+    windows = KeyFrameWindows(make_spec(clip_length, stride, kind="box"), hop)
+    assert windows_of(num_frames, windows) == expected
 
 
 def test_a_clip_comes_with_its_last_frame():

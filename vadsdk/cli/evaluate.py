@@ -39,7 +39,8 @@ def evaluate(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     hop: Annotated[
-        int | None, typer.Option(min=1, help="Frames between windows; half a window if not given.")
+        int | None,
+        typer.Option(min=1, help="Frames between windows; else half a window, for boxes 1."),
     ] = None,
     convention: Annotated[
         str,

@@ -38,7 +38,8 @@ def predict(
     tubes: Annotated[Path | None, typer.Option(help="Write the action tubes as JSON.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     hop: Annotated[
-        int | None, typer.Option(min=1, help="Frames between windows; half a window if not given.")
+        int | None,
+        typer.Option(min=1, help="Frames between windows; else half a window, for boxes 1."),
     ] = None,
 ) -> None:
     """Find the actions in a video or a stream: who, where, from when to when.
@@ -106,6 +107,7 @@ def _keep_the_source(source: Path, save: Path | None) -> None:
 
 def run_job(detector: Detector, job: Job, hop: int | None = None) -> None:
     """Stream one source into its files and list its last tubes; memory stays bounded."""
+    from vadsdk.streaming import file_batch_size
     from vadsdk.video import open_source
 
     source = open_source(job.source)
@@ -115,7 +117,9 @@ def run_job(detector: Detector, job: Job, hop: int | None = None) -> None:
         stop = stack.enter_context(stop_on_interrupt(source.is_live))
         bar = stack.enter_context(console.progress_bar())
         task = bar.add_task(source.name, total=source.num_frames)
-        for result in detector.stream(sinks.watch(source, stop), hop=hop):
+        batch_size = 1 if source.is_live else file_batch_size(detector.spec, hop)
+        watched = sinks.watch(source, stop)
+        for result in detector.stream(watched, hop=hop, batch_size=batch_size):
             sinks.write(result)
             listed.extend(event.tube for event in result.events if event.tube is not None)
             bar.advance(task)

@@ -13,8 +13,8 @@ from statistics import fmean
 
 import numpy as np
 
+from vadsdk.boxes import box_iou
 from vadsdk.data.coco_schema import Polygons, RleEntry
-from vadsdk.evaluation.overlaps import box_iou
 from vadsdk.structures import Tube
 
 LINK_IOU = 0.3

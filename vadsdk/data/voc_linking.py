@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vadsdk.boxes import box_iou
 from vadsdk.data.voc_annotation import VocObject
-from vadsdk.evaluation.overlaps import box_iou
 
 MIN_IOU = 0.3
 """Overlap from which two boxes in following pictures are one actor: a box that moves by half its

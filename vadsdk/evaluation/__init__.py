@@ -1,5 +1,6 @@
 """How good results are: frame mAP, video mAP, and paper 1's recall protocol under its own name."""
 
+from vadsdk.boxes import box_iou, nms, soft_nms
 from vadsdk.evaluation.average_precision import ClassScores, PrecisionRecall, precision_recall
 from vadsdk.evaluation.conventions import CONVENTIONS, Convention, FrameRules, TubeRules
 from vadsdk.evaluation.evaluator import Evaluator, evaluate_results
@@ -9,7 +10,7 @@ from vadsdk.evaluation.frame_map import (
     frame_average_precisions,
     frame_map,
 )
-from vadsdk.evaluation.overlaps import box_iou, tube_iou, tube_ious
+from vadsdk.evaluation.overlaps import tube_iou, tube_ious
 from vadsdk.evaluation.recall_protocol import (
     MaskOverlap,
     RecallProtocol,
@@ -18,7 +19,6 @@ from vadsdk.evaluation.recall_protocol import (
 )
 from vadsdk.evaluation.report import ClassRow, EvaluationReport
 from vadsdk.evaluation.result_masks import TrueMasks
-from vadsdk.evaluation.suppression import nms, soft_nms
 from vadsdk.evaluation.video_map import (
     STRICT_THRESHOLDS,
     tube_average_precisions,

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vadsdk.boxes import box_iou
 from vadsdk.errors import ConfigError, DatasetError, unknown_name
 from vadsdk.evaluation.average_precision import ClassScores, PrecisionRecall, precision_recall
-from vadsdk.evaluation.overlaps import box_iou
 from vadsdk.structures.ava import TIMESTAMP_DECIMALS, AvaRows, KeyFrame
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vadsdk.boxes import box_iou
 from vadsdk.evaluation.average_precision import ClassScores
 from vadsdk.evaluation.conventions import Convention, FrameRules, frame_rules
 from vadsdk.evaluation.ground_truth import check_videos, label_indices
 from vadsdk.evaluation.matching import NOBODY, Answers, join_answers, score_classes
-from vadsdk.evaluation.overlaps import box_iou
 from vadsdk.structures import FrameResult, Tube
 
 

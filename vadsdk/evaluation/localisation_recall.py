@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vadsdk.boxes import box_iou
 from vadsdk.errors import ConfigError, DatasetError
 from vadsdk.evaluation.frame_map import FrameBoxes
 from vadsdk.evaluation.ground_truth import check_videos, label_indices
-from vadsdk.evaluation.overlaps import box_iou
 from vadsdk.structures import Tube
 
 

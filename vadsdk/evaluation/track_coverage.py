@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from vadsdk.boxes import box_iou
 from vadsdk.errors import ConfigError
-from vadsdk.evaluation.overlaps import box_iou
 from vadsdk.structures import Tube
 from vadsdk.structures.detections import NO_TRACK
 

@@ -9,22 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from vadsdk.boxes import box_iou
+from vadsdk.linking.spec import LinkingSpec
+
 FloatArray = NDArray[np.float32] | NDArray[np.float64]
 
 
 def iou_matrix(boxes_xyxy: FloatArray, others_xyxy: FloatArray) -> NDArray[np.float64]:
     """Return the (M, N) intersection over union of (M, 4) and (N, 4) boxes, max edge exclusive."""
-    first, second = boxes_xyxy.astype(np.float64), others_xyxy.astype(np.float64)
-    top_left = np.maximum(first[:, None, :2], second[None, :, :2])  # (M, N, 2)
-    bottom_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    # Both sides are clamped: two negative ones would multiply to a positive area.
-    intersection = (bottom_right - top_left).clip(min=0).prod(axis=2)
-    areas = (first[:, 2:] - first[:, :2]).prod(axis=1)
-    other_areas = (second[:, 2:] - second[:, :2]).prod(axis=1)
-    union = areas[:, None] + other_areas[None, :] - intersection
-    iou: NDArray[np.float64] = np.zeros_like(union)
-    np.divide(intersection, union, out=iou, where=union > 0)
-    return iou
+    return box_iou(boxes_xyxy[:, None], others_xyxy[None])
 
 
 def class_agreement(scores: FloatArray, others: FloatArray) -> NDArray[np.float64]:
@@ -51,6 +44,29 @@ def assign(
     rows, columns = linear_sum_assignment(np.where(allowed, affinity, 0.0), maximize=True)
     keep = allowed[rows, columns]
     return rows[keep], columns[keep]
+
+
+def match_scored_boxes(
+    boxes_xyxy: FloatArray,
+    scores: FloatArray,
+    others_xyxy: FloatArray,
+    other_scores: FloatArray,
+    spec: LinkingSpec,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the pairs (rows, columns) of actors and detections that are the same by `spec`.
+
+    Args:
+        boxes_xyxy: (M, 4).
+        scores: (M, K).
+        others_xyxy: (N, 4).
+        other_scores: (N, K).
+        spec: which overlap is enough, and what class agreement counts.
+    """
+    overlap = iou_matrix(boxes_xyxy, others_xyxy)
+    agreement = class_agreement(scores, other_scores)
+    # A link without overlap is none, even at a threshold of 0.
+    allowed = (overlap >= spec.iou_threshold) & (overlap > 0)
+    return assign((1 - spec.class_weight) * overlap + spec.class_weight * agreement, allowed)
 
 
 def _proportions(scores: FloatArray) -> NDArray[np.float64]:

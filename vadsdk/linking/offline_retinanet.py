@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.evaluation.overlaps import box_iou
+from vadsdk.boxes import box_iou
 from vadsdk.linking.offline_detections import VideoDetections
 from vadsdk.linking.offline_paths import ANY_CLASS, LinkedPath, PathBuilder, fill_linearly
 

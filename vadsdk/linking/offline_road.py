@@ -17,8 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.evaluation.overlaps import box_iou
-from vadsdk.evaluation.suppression import nms
+from vadsdk.boxes import box_iou, nms
 from vadsdk.linking.offline_detections import VideoDetections
 from vadsdk.linking.offline_paths import LinkedPath, PathBuilder, fill_with_next
 from vadsdk.linking.smoothing import label_runs, smooth_labels

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from vadsdk.evaluation.overlaps import box_iou
+from vadsdk.boxes import box_iou
 from vadsdk.linking.offline_paths import FILLED, LinkedPath, fill_linearly
 from vadsdk.linking.smoothing import label_runs, smooth_labels
 

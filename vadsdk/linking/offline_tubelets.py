@@ -19,8 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.evaluation.overlaps import box_iou
-from vadsdk.evaluation.suppression import soft_nms
+from vadsdk.boxes import box_iou, soft_nms
 from vadsdk.linking.offline_detections import VideoDetections, VideoTubelets
 from vadsdk.linking.offline_paths import FILLED, LinkedPath, path_nms
 

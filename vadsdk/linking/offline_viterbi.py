@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.evaluation.overlaps import box_iou
+from vadsdk.boxes import box_iou
 from vadsdk.linking.offline_detections import VideoDetections
 from vadsdk.linking.offline_paths import FILLED, LinkedPath, path_nms
 

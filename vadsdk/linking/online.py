@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadsdk.linking.actors import Actor
-from vadsdk.linking.matching import assign, class_agreement, iou_matrix
+from vadsdk.linking.matching import match_scored_boxes
 from vadsdk.linking.spec import LinkingSpec
 from vadsdk.linking.tube_builder import Observation, TubeBuilder
 from vadsdk.structures import Detections, TubeEvent
@@ -103,13 +103,10 @@ class OnlineLinker:
         if not self._actors or not len(detections):
             return np.zeros(0, np.intp), np.zeros(0, np.intp)
         predicted = np.stack([actor.predict(index) for actor in self._actors])
-        overlap = iou_matrix(predicted, detections.boxes_xyxy)
         scores = np.stack([actor.action.smoothed_scores for actor in self._actors])
-        agreement = class_agreement(scores, detections.class_scores)
-        weight = self._spec.class_weight
-        # A link without overlap is none, even at a threshold of 0.
-        allowed = (overlap >= self._spec.iou_threshold) & (overlap > 0)
-        return assign((1 - weight) * overlap + weight * agreement, allowed)
+        return match_scored_boxes(
+            predicted, scores, detections.boxes_xyxy, detections.class_scores, self._spec
+        )
 
     def _continue(self, actor: Actor, observation: Observation) -> int:
         """Return the id of the tube that an actor's new detection belongs to."""

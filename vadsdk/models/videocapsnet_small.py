@@ -34,7 +34,7 @@ from vadsdk.kernels.routing import em_routing
 from vadsdk.models.backbones.i3d import I3D, PAPER1_I3D
 from vadsdk.models.capsules import capsule_activations
 from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
-from vadsdk.structures import DecodingSpec, ModelKind, ModelSpec
+from vadsdk.structures import MaskDecodingSpec, ModelKind, ModelSpec
 
 POSE_SIDE = 4
 POSE_SIZE = POSE_SIDE**2
@@ -129,7 +129,7 @@ class SmallVideoCapsNet(nn.Module):
             frame_stride=settings.frame_stride,
             input_height=settings.input_size,
             input_width=settings.input_size,
-            decoding=DecodingSpec(),
+            decoding=MaskDecodingSpec(),
             model_settings=settings.model_dump(mode="json", exclude_defaults=True),
         )
 

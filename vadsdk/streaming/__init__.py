@@ -3,5 +3,13 @@
 from vadsdk.streaming.detect import detect_stream, detect_video
 from vadsdk.streaming.detector import StreamingDetector
 from vadsdk.streaming.jsonl import FramesWriter, TubesWriter
+from vadsdk.streaming.kinds import file_batch_size
 
-__all__ = ["FramesWriter", "StreamingDetector", "TubesWriter", "detect_stream", "detect_video"]
+__all__ = [
+    "FramesWriter",
+    "StreamingDetector",
+    "TubesWriter",
+    "detect_stream",
+    "detect_video",
+    "file_batch_size",
+]

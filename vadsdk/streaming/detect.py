@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from vadsdk.linking import LinkingSpec
 from vadsdk.streaming.detector import MAX_PTS_GAP_SECONDS, StreamingDetector
+from vadsdk.streaming.kinds import file_batch_size
 from vadsdk.structures import ClipModel, Detections, Frame, FrameResult, Tube, VideoResult
 
 
@@ -36,7 +37,7 @@ def detect_video(
     *,
     hop: int | None = None,
     linking: LinkingSpec | None = None,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     keep_masks: bool = True,
 ) -> VideoResult:
     """Return the results of a whole video, which all stay in memory: for files, not for streams.
@@ -46,9 +47,11 @@ def detect_video(
         frames: the video's frames in order.
         hop: see `StreamingDetector`.
         linking: see `StreamingDetector`.
-        batch_size: see `StreamingDetector`.
+        batch_size: see `StreamingDetector`; None is what suits files (`file_batch_size`).
         keep_masks: masks take H * W bytes a detection; without them a long video fits.
     """
+    if batch_size is None:
+        batch_size = file_batch_size(model.spec, hop)
     results: list[FrameResult] = []
     tubes: list[Tube] = []
     for result in detect_stream(model, frames, hop=hop, linking=linking, batch_size=batch_size):

@@ -7,6 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from vadsdk.structures.decoding_spec import (
+    BoxDecodingSpec,
+    DecodingSpec,
+    MaskDecodingSpec,
+    RecognitionDecodingSpec,
+)
+
 ModelKind = Literal["mask", "box", "recognition"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
@@ -14,27 +21,12 @@ SPEC_KEY = "vadsdk.model_spec"
 """Name of the spec's JSON in the metadata of safetensors and ONNX files."""
 SPEC_VERSION = 1
 """Raised when a field changes its meaning; a newer file is refused."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DecodingSpec:
-    """How raw output becomes detections; every engine and the evaluation share these numbers."""
-
-    mask_threshold: float = 0.5
-    """A pixel whose actor probability reaches this belongs to an actor."""
-    min_area_fraction: float = 0.002
-    """Connected components smaller than this share of the frame are noise."""
-    min_score: float = 0.05
-    """Detections whose best class scores less are dropped."""
-    max_detections: int = 5
-    """At most so many actors a frame, the largest first."""
-
-    def __post_init__(self) -> None:
-        for name in ("mask_threshold", "min_area_fraction", "min_score"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
-        if self.max_detections < 1:
-            raise ValueError(f"max_detections must be 1 or more, not {self.max_detections}")
+DECODING_OF_KIND: dict[ModelKind, type[DecodingSpec]] = {
+    "mask": MaskDecodingSpec,
+    "box": BoxDecodingSpec,
+    "recognition": RecognitionDecodingSpec,
+}
+"""Kind of a model -> how its output becomes detections."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,8 +52,8 @@ class ModelSpec:
     """Subtracted from RGB values in [0, 1]."""
     pixel_std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Divides what remains."""
-    decoding: DecodingSpec = field(default_factory=DecodingSpec)
-    """How raw output becomes detections."""
+    decoding: DecodingSpec = None  # type: ignore[assignment]  # None only until __post_init__
+    """How raw output becomes detections, of the kind's type; its defaults if not given."""
     precision: Precision = "fp32"
     """Arithmetic of the file as built."""
     model_settings: Mapping[str, Any] = field(default_factory=dict)
@@ -73,6 +65,14 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if self.kind not in get_args(ModelKind) or self.precision not in get_args(Precision):
             raise ValueError(f"unknown kind {self.kind!r} or precision {self.precision!r}")
+        decoding = DECODING_OF_KIND[self.kind]
+        if self.decoding is None:
+            object.__setattr__(self, "decoding", decoding())
+        if not isinstance(self.decoding, decoding):
+            raise ValueError(
+                f"the decoding of a {self.kind} model is a {decoding.__name__}, "
+                f"not a {type(self.decoding).__name__}"
+            )
         if not self.labels or len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels must be distinct and at least one, not {self.labels}")
         for name in ("clip_length", "frame_stride", "input_height", "input_width"):
@@ -100,7 +100,6 @@ class ModelSpec:
         try:
             values = json.loads(text)
             version = values.pop("spec_version")
-            decoding = DecodingSpec(**values.pop("decoding"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a vadsdk model spec: {error}") from None
         if version != SPEC_VERSION:
@@ -111,9 +110,10 @@ class ModelSpec:
         if unknown:
             raise ValueError(f"model spec with unknown fields {sorted(unknown)}")
         try:
+            decoding = DECODING_OF_KIND[values["kind"]](**values.pop("decoding"))
             for name in ("labels", "pixel_mean", "pixel_std"):
                 values[name] = tuple(values.get(name, ()))
             values["provenance"] = tuple((str(k), str(v)) for k, v in values.get("provenance", ()))
             return ModelSpec(decoding=decoding, **values)
-        except TypeError as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a vadsdk model spec: {error}") from None

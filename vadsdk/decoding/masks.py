@@ -1,4 +1,4 @@
-"""Raw network output -> detections; the one copy that training, evaluation and every engine share.
+"""Scores and actor map of one frame -> its actors.
 
 Legend: K classes, N detections, h and w of the network's maps, H and W of the source frame.
 """
@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.errors import ModelFileError
-from vadsdk.structures import DecodingSpec, Detections
+from vadsdk.decoding.finite import require_finite
+from vadsdk.structures import Detections, MaskDecodingSpec
 from vadsdk.structures.detections import NO_TRACK
 
 
@@ -20,7 +20,7 @@ def decode_frame(
     *,
     height: int,
     width: int,
-    spec: DecodingSpec,
+    spec: MaskDecodingSpec,
 ) -> Detections:
     """Turn one frame's scores and actor map into actors: each connected component is one.
 
@@ -80,11 +80,7 @@ def _check(class_scores: NDArray[np.float32], mask_probabilities: NDArray[np.flo
             "one frame has class_scores (K,) and mask_probabilities (h, w), not "
             f"{class_scores.shape} and {mask_probabilities.shape}"
         )
-    if not np.isfinite(class_scores).all() or not np.isfinite(mask_probabilities).all():
-        raise ModelFileError(
-            "the model gave NaN or infinite scores: its weights are damaged or its precision is "
-            "too low; train it again, or export it with --precision fp32"
-        )
+    require_finite(class_scores, mask_probabilities)
 
 
 def _components(

@@ -1,6 +1,6 @@
-"""Suppression of boxes that repeat a better-scored one: NMS, and ACT's soft form of it.
+"""Overlap of boxes, and suppression of those that repeat a better one: NMS, and ACT's soft form.
 
-Legend: N boxes or tubelets, F boxes of a tubelet.
+Legend: N boxes or tubelets, M boxes, F boxes of a tubelet.
 """
 
 from __future__ import annotations
@@ -8,7 +8,30 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.evaluation.overlaps import box_iou
+
+def box_iou(
+    boxes_xyxy: NDArray[np.floating], others_xyxy: NDArray[np.floating], *, inclusive: bool = False
+) -> NDArray[np.float64]:
+    """Return the intersection over union of boxes, (...), for (..., 4) inputs that broadcast.
+
+    For all pairs of (N, 4) and (M, 4): `box_iou(boxes[:, None], others[None])` is (N, M).
+
+    Args:
+        boxes_xyxy: (..., 4).
+        others_xyxy: (..., 4).
+        inclusive: a box spans x2 - x1 + 1 pixels, as where the max edge names its last one. Without
+            it max edges are exclusive, and a pair of empty boxes has 0.
+    """
+    boxes, others = boxes_xyxy.astype(np.float64), others_xyxy.astype(np.float64)
+    last = 1.0 if inclusive else 0.0
+    low = np.maximum(boxes[..., :2], others[..., :2])
+    high = np.minimum(boxes[..., 2:], others[..., 2:])
+    intersections = (high - low + last).clip(0).prod(axis=-1)
+    areas = (boxes[..., 2:] - boxes[..., :2] + last).clip(0).prod(axis=-1)
+    other_areas = (others[..., 2:] - others[..., :2] + last).clip(0).prod(axis=-1)
+    unions = areas + other_areas - intersections
+    ious: NDArray[np.float64] = intersections / np.where(unions > 0, unions, 1)
+    return ious
 
 
 def nms(

@@ -8,16 +8,16 @@ from scipy import ndimage
 
 from vadsdk.decoding import decode_frame
 from vadsdk.errors import ModelFileError
-from vadsdk.structures import DecodingSpec
+from vadsdk.structures import MaskDecodingSpec
 
 SCORES = np.array([0.2, 0.8, 0.5], np.float32)
-LENIENT = DecodingSpec(min_area_fraction=0.0, min_score=0.0, max_detections=100)
+LENIENT = MaskDecodingSpec(min_area_fraction=0.0, min_score=0.0, max_detections=100)
 
 
 def test_a_rectangle_becomes_its_box_mask_and_scores_of_all_classes():
     probabilities = np.full((24, 32), 0.1, np.float32)
     probabilities[5:11, 8:20] = 0.75
-    found = decode_frame(SCORES, probabilities, height=24, width=32, spec=DecodingSpec())
+    found = decode_frame(SCORES, probabilities, height=24, width=32, spec=MaskDecodingSpec())
 
     assert found.boxes_xyxy.tolist() == [[8, 5, 20, 11]]
     np.testing.assert_allclose(found.class_scores, [[0.15, 0.6, 0.375]], rtol=1e-6)
@@ -29,7 +29,7 @@ def test_a_rectangle_becomes_its_box_mask_and_scores_of_all_classes():
 def test_the_map_is_enlarged_to_the_source_frame():
     probabilities = np.zeros((12, 16), np.float32)
     probabilities[3:9, 4:12] = 1.0
-    found = decode_frame(SCORES, probabilities, height=240, width=320, spec=DecodingSpec())
+    found = decode_frame(SCORES, probabilities, height=240, width=320, spec=MaskDecodingSpec())
 
     # Bilinear: half way between a 0 and a 1 lies at the border between their pixels, 20 to one.
     np.testing.assert_allclose(found.boxes_xyxy[0], [80, 60, 240, 180], atol=1)
@@ -40,13 +40,13 @@ def test_the_map_is_enlarged_to_the_source_frame():
 def test_a_map_larger_than_the_frame_is_averaged():
     probabilities = np.zeros((40, 40), np.float32)
     probabilities[:20, :20] = 1.0
-    found = decode_frame(SCORES, probabilities, height=10, width=10, spec=DecodingSpec())
+    found = decode_frame(SCORES, probabilities, height=10, width=10, spec=MaskDecodingSpec())
     assert found.boxes_xyxy.tolist() == [[0, 0, 5, 5]]
 
 
 def test_an_actor_may_fill_the_frame():
     found = decode_frame(
-        SCORES, np.ones((8, 8), np.float32), height=30, width=50, spec=DecodingSpec()
+        SCORES, np.ones((8, 8), np.float32), height=30, width=50, spec=MaskDecodingSpec()
     )
     assert found.boxes_xyxy.tolist() == [[0, 0, 50, 30]]
     np.testing.assert_allclose(found.class_scores[0], SCORES)
@@ -54,7 +54,7 @@ def test_an_actor_may_fill_the_frame():
 
 def test_an_empty_map_gives_no_detection_but_keeps_the_shapes():
     found = decode_frame(
-        SCORES, np.zeros((8, 8), np.float32), height=30, width=50, spec=DecodingSpec()
+        SCORES, np.zeros((8, 8), np.float32), height=30, width=50, spec=MaskDecodingSpec()
     )
     assert len(found) == 0
     assert found.class_scores.shape == (0, 3)
@@ -65,7 +65,7 @@ def test_an_empty_map_gives_no_detection_but_keeps_the_shapes():
 def test_a_box_at_the_border_ends_with_the_frame():
     probabilities = np.zeros((20, 20), np.float32)
     probabilities[15:, 12:] = 1.0
-    found = decode_frame(SCORES, probabilities, height=20, width=20, spec=DecodingSpec())
+    found = decode_frame(SCORES, probabilities, height=20, width=20, spec=MaskDecodingSpec())
     assert found.boxes_xyxy.tolist() == [[12, 15, 20, 20]]
 
 
@@ -73,7 +73,7 @@ def test_only_the_largest_come_out_largest_first():
     probabilities = np.zeros((20, 60), np.float32)
     for left, side in ((0, 3), (10, 9), (25, 5), (40, 7)):
         probabilities[:side, left : left + side] = 1.0
-    spec = DecodingSpec(max_detections=3, min_area_fraction=0.0)
+    spec = MaskDecodingSpec(max_detections=3, min_area_fraction=0.0)
     found = decode_frame(SCORES, probabilities, height=20, width=60, spec=spec)
     assert found.boxes_xyxy[:, 0].tolist() == [10, 40, 25]
 
@@ -82,7 +82,7 @@ def test_the_least_area_counts():
     probabilities = np.zeros((10, 100), np.float32)
     probabilities[:5, :4] = 1.0  # 20 of 1000 pixels
     probabilities[:1, 50:69] = 1.0  # 19
-    spec = DecodingSpec(min_area_fraction=0.02)
+    spec = MaskDecodingSpec(min_area_fraction=0.02)
     found = decode_frame(SCORES, probabilities, height=10, width=100, spec=spec)
     assert found.boxes_xyxy[:, 0].tolist() == [0]
 
@@ -91,7 +91,7 @@ def test_the_best_class_decides_whether_a_detection_is_kept():
     probabilities = np.zeros((10, 20), np.float32)
     probabilities[:, :5] = 0.5  # best class: 0.4
     probabilities[:, 10:15] = 1.0  # best class: 0.8
-    spec = DecodingSpec(min_score=0.6)
+    spec = MaskDecodingSpec(min_score=0.6)
     found = decode_frame(SCORES, probabilities, height=10, width=20, spec=spec)
     assert found.boxes_xyxy[:, 0].tolist() == [10]
     assert found.masks is not None
@@ -100,7 +100,7 @@ def test_the_best_class_decides_whether_a_detection_is_kept():
 
 def test_pixels_that_touch_at_a_corner_are_one_actor():
     probabilities = np.eye(2, dtype=np.float32).repeat(4, 0).repeat(4, 1)
-    found = decode_frame(SCORES, probabilities, height=8, width=8, spec=DecodingSpec())
+    found = decode_frame(SCORES, probabilities, height=8, width=8, spec=MaskDecodingSpec())
     assert found.boxes_xyxy.tolist() == [[0, 0, 8, 8]]
 
 
