@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from typer.testing import CliRunner, Result
 from vadsdk.cli.app import app
 from vadsdk.data.native_writer import NativeVideo, write_dataset
 from vadsdk.export import ExportReport
-from vadsdk.structures import Tube
+from vadsdk.structures import RecognitionOutputs, Tube
 
 NUM_FRAMES = 20
 
@@ -142,3 +143,72 @@ def test_a_split_that_is_not_there_is_named(tiny_export: ExportReport, data: Pat
     done = evaluate(tiny_export.path, "--data", data, "--split", "val")
     assert done.exit_code == 1
     assert "has no split 'val'; choose one of: test" in done.stderr
+
+
+class Fixed:
+    """A model that runs and says the same of every clip; it stands in for a file."""
+
+    def __init__(self, scores: list[float], kind: str = "recognition") -> None:
+        self.spec = replace(SPEC, kind=kind)
+        self._scores = np.array(scores, np.float32)
+
+    def infer(self, clips: np.ndarray) -> RecognitionOutputs:
+        return RecognitionOutputs(class_scores=np.tile(self._scores, (len(clips), 1)))
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> dict[str, Fixed]:
+    """The models that can be loaded, by name."""
+    models = {"first": Fixed([0.9, 0.5, 0.1]), "second": Fixed([0.1, 0.9, 0.5])}
+    monkeypatch.setattr("vadsdk.runtime.load_model", lambda path, device: models[str(path)])
+    return models
+
+
+def test_recognisers_have_top_1_confusions_and_pictures(
+    loaded: dict[str, Fixed], data: Path, tmp_path: Path
+) -> None:
+    done = evaluate("first", "--data", data, "--out", tmp_path, "--clips", 2, "--resamples", 100)
+    assert done.exit_code == 0, done.output
+    for text in ("top-1", "top-5", "most frequent confusions"):
+        assert text in done.output, text
+    values = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert values["top_1"] == pytest.approx(1 / 3)  # two of six videos, their class by their tubes
+    assert (values["top_5"], values["num_videos"], values["num_left_out"]) == (1.0, 6, 0)
+    assert values["confusions"]["counts"] == [[2, 0, 0]] * 3
+    low, high = values["intervals"]["top_1"]
+    assert low < values["top_1"] < high
+    written = {"scores.json", "per_class.png", "confusions.png"}
+    assert {path.name for path in tmp_path.iterdir()} == written
+    assert all((tmp_path / name).stat().st_size > 1000 for name in written - {"scores.json"})
+
+
+def test_two_recognisers_are_compared(loaded: dict[str, Fixed], data: Path, tmp_path: Path) -> None:
+    arguments = ("--data", data, "--out", tmp_path, "--resamples", 100)
+    done = evaluate("--compare", "first", "second", *arguments)
+    assert done.exit_code == 0, done.output
+    values = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
+    assert values["top_1"]["difference"] == 0  # each is right on two of six
+    low, high = values["top_1"]["interval"]
+    assert low < 0 < high
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "comparison.json"]
+
+
+@pytest.mark.parametrize("option", [("--hop", 1), ("--convention", "moc"), ("--linking", "road")])
+def test_options_of_detectors_mean_nothing_for_recognisers(
+    option: tuple[object, ...], loaded: dict[str, Fixed], data: Path
+) -> None:
+    done = evaluate("first", "--data", data, *option)
+    assert done.exit_code == 1
+    assert "leave out --hop, --convention, --linking" in " ".join(done.stderr.split())
+
+
+def test_detectors_and_recognisers_are_not_compared_and_have_no_options_of_the_other(
+    loaded: dict[str, Fixed], data: Path
+) -> None:
+    loaded["detector"] = Fixed([0.9, 0.5, 0.1], kind="mask")
+    done = evaluate("--compare", "first", "detector", "--data", data)
+    assert done.exit_code == 1
+    assert "one model is a recogniser and the other finds actors" in " ".join(done.stderr.split())
+    done = evaluate("detector", "--data", data, "--clips", 3)
+    assert done.exit_code == 1
+    assert "--clips is for recognisers" in done.stderr

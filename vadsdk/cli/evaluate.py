@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vadsdk.cli import console
 from vadsdk.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
-    from vadsdk.data.dataset import ActionDataset, VideoRecord
-    from vadsdk.streaming.scoring import ScoredVideos, ScoringSettings
+    from vadsdk.streaming.scoring import ScoringSettings
 
 _AVA = "Of AVA data"
 
@@ -58,6 +56,10 @@ def evaluate(
             "the first one counts."
         ),
     ] = None,
+    clips: Annotated[
+        int | None,
+        typer.Option(min=1, help="Clips of each video that a recogniser sees; 10 if not given."),
+    ] = None,
     resamples: Annotated[
         int, typer.Option(min=100, help="Draws of videos behind the intervals.")
     ] = 1000,
@@ -92,13 +94,19 @@ def evaluate(
     ] = False,
 ) -> None:
     """Score a model by what its data set asks for: frame mAP and video mAP with its interval,
-    recalls, the stream; on AVA its own frame mAP, on DAVIS and YouTube-VOS J and F.
+    recalls, the stream; on AVA its own frame mAP, on DAVIS and YouTube-VOS J and F; of recognisers
+    and of videos without boxes top-1, top-5 and confusions.
 
     With --compare, two models run on the same videos, and the difference comes with its interval.
     """  # noqa: D205
-    from vadsdk.cli.evaluation_display import show_difference, show_scores
-    from vadsdk.cli.evaluation_files import write_json, write_scores
+    from vadsdk.cli.evaluation_task import (
+        EvaluationTask,
+        evaluate_detection,
+        evaluate_recognition,
+        is_recognition,
+    )
     from vadsdk.data.dataset import open_dataset
+    from vadsdk.runtime import load_model
 
     _check_number(len(models), compare=compare)
     dataset = open_dataset(data, format=format, split_index=split_index)
@@ -111,18 +119,19 @@ def evaluate(
     records = [record for record in dataset.split(split) if record.labelled]
     if not records:
         raise DatasetError(f"no video of split {split!r} in {data} is annotated")
-    found = [_score(model, dataset, records, device, settings) for model in models]
-    for letter, model, scored in zip("AB", models, found, strict=False):
-        title = f"{letter}: {model}" if compare else ""
-        values = show_scores(scored, dataset.labels, resamples, title=title)
-        folder = out / letter.lower() if out is not None and compare else out
-        if folder is not None:
-            written = write_scores(folder, scored, dataset, records, values)
-            console.stdout.print(f"written to {folder}: {', '.join(written)}", highlight=False)
-    if compare:
-        values = show_difference(models, found, dataset.labels, resamples)
-        if out is not None:
-            write_json(out / "comparison.json", values)
+    runners = [load_model(model, device) for model in models]
+    task = EvaluationTask(
+        models=models,
+        runners=runners,
+        dataset=dataset,
+        records=records,
+        out=out,
+        resamples=resamples,
+    )
+    if is_recognition(runners, records):
+        evaluate_recognition(task, settings, clips)
+    else:
+        evaluate_detection(task, settings, clips)
 
 
 def _check_number(num_models: int, *, compare: bool) -> None:
@@ -168,25 +177,3 @@ def _with_ava(
     if limit is not None:
         conventions = replace(conventions, max_detections=limit)
     return replace(settings, ava=AvaSettings(conventions=conventions, use_exclusions=exclusions))
-
-
-def _score(
-    model: Path,
-    dataset: ActionDataset,
-    records: list[VideoRecord],
-    device: str,
-    settings: ScoringSettings,
-) -> ScoredVideos:
-    from vadsdk.runtime import load_model
-    from vadsdk.streaming.scoring import score_videos
-
-    runner = load_model(model, device)
-    with console.progress_bar() as progress:
-        task = progress.add_task(f"scoring {model.name}", total=len(records))
-        return score_videos(
-            runner,
-            dataset,
-            records,
-            settings=settings,
-            progress=lambda done, total: progress.update(task, completed=done),
-        )
