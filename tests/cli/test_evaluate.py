@@ -12,8 +12,12 @@ from typer.testing import CliRunner, Result
 
 from vadsdk.cli.app import app
 from vadsdk.data.native_writer import NativeVideo, write_dataset
+from vadsdk.evaluation.ava_map import AVA_CONVENTIONS
+from vadsdk.evaluation.conventions import CONVENTIONS
 from vadsdk.export import ExportReport
+from vadsdk.streaming.scoring_linking import LINKINGS
 from vadsdk.structures import RecognitionOutputs, Tube
+from vadsdk.structures.model_spec import RecognitionDecodingSpec
 
 NUM_FRAMES = 20
 
@@ -149,7 +153,8 @@ class Fixed:
     """A model that runs and says the same of every clip; it stands in for a file."""
 
     def __init__(self, scores: list[float], kind: str = "recognition") -> None:
-        self.spec = replace(SPEC, kind=kind)
+        decoding = SPEC.decoding if kind == "mask" else RecognitionDecodingSpec()
+        self.spec = replace(SPEC, kind=kind, decoding=decoding)
         self._scores = np.array(scores, np.float32)
 
     def infer(self, clips: np.ndarray) -> RecognitionOutputs:
@@ -212,3 +217,9 @@ def test_detectors_and_recognisers_are_not_compared_and_have_no_options_of_the_o
     done = evaluate("detector", "--data", data, "--clips", 3)
     assert done.exit_code == 1
     assert "--clips is for recognisers" in done.stderr
+
+
+def test_the_help_names_everything_that_can_be_chosen() -> None:
+    shown = " ".join(evaluate("--help").output.replace("│", " ").split())
+    for name in (*LINKINGS, *CONVENTIONS, *AVA_CONVENTIONS):
+        assert name in shown, name

@@ -34,9 +34,6 @@ from vadsdk.streaming.scoring_objects import ObjectScorer, ObjectScores
 from vadsdk.structures import ClipModel, Detections, VideoResult
 from vadsdk.video import open_source
 
-_WINDOWS = 4
-"""Windows that the model sees at once; files have no latency to lose."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoringSettings:
@@ -107,7 +104,7 @@ def score_videos(
     scorer = _Scorer(dataset, records, settings)
     for done, record in enumerate(records, start=1):
         source = open_source(record.path)
-        result = detect_video(model, source, hop=settings.hop, batch_size=_WINDOWS)
+        result = detect_video(model, source, hop=settings.hop)
         scorer.add(record, result)
         if progress:
             progress(done, len(records))
