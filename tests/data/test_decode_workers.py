@@ -40,7 +40,7 @@ def fifo(tmp_path: Path) -> Path:
     [
         ({}, list(range(12))),
         ({"frame_indices": (3, 9, 3)}, [3, 9, 3]),
-        ({"segment": (0.4, 3)}, [4, 5, 6]),
+        ({"frame_indices": (5, 0, 2), "start_seconds": 0.4}, [9, 4, 6]),
     ],
 )
 def test_frames_come_back_as_asked_for(

@@ -5,11 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_data import LABELS, add_video, box_masks, frame_number, make_tube
+from tiny_data import (
+    LABELS,
+    add_video,
+    box_masks,
+    frame_number,
+    make_dataset,
+    make_tube,
+    write_video,
+)
 
 from vadsdk.data.dataset import ActionDataset, open_dataset
 from vadsdk.data.decoded import DecodedVideos, StoredVideo, shrink_masks
+from vadsdk.data.footage import unlabelled_records
 from vadsdk.data.native_writer import write_dataset
+from vadsdk.data.segments import read_segment
 from vadsdk.errors import DatasetError, VideoError
 
 SIZE = (24, 32)
@@ -53,30 +63,36 @@ def test_an_unlabelled_video_has_no_masks(native_folder: Path) -> None:
     assert whole(decoded, record.name).masks is None
 
 
-def test_beyond_the_budget_videos_are_decoded_again_and_equal(native_folder: Path) -> None:
+def test_what_does_not_fit_is_read_clip_by_clip_and_equal(native_folder: Path) -> None:
     dataset = open_dataset(native_folder)
     roomy = decode(dataset)
     tight = decode(dataset, byte_budget=4 * BYTES_A_VIDEO)
     for record in tight.records * 2:
         assert (whole(tight, record.name).frames == whole(roomy, record.name).frames).all()
-        assert tight.num_stored_bytes <= 4 * BYTES_A_VIDEO
     assert roomy.num_stored_bytes == 6 * BYTES_A_VIDEO
     assert tight.num_stored_bytes == 4 * BYTES_A_VIDEO
 
 
-def test_the_least_recently_used_video_goes_first(tmp_path: Path) -> None:
-    videos = [add_video(tmp_path, name, (make_tube("jump", 0, 5),)) for name in "abcde"]
-    write_dataset(tmp_path, LABELS, videos)
-    decoded = decode(open_dataset(tmp_path), byte_budget=4 * BYTES_A_VIDEO, num_workers=1)
-    names = [record.name for record in decoded.records]
-    for index in (1, 0, 2, 3, 1, 4):  # the last one needs the room of number 0
-        whole(decoded, names[index])
-    for record in decoded.records:
-        record.path.unlink()
-    for index in (1, 2, 3, 4):
-        whole(decoded, names[index])
-    with pytest.raises(VideoError, match="does not exist"):
-        whole(decoded, names[0])
+def test_labelled_videos_are_kept_before_others(native_folder: Path) -> None:
+    dataset = open_dataset(native_folder)
+    bare = [replace(r, tubes=(), labelled=False) for r in dataset.records[:4]]
+    records = [*bare, *dataset.records[4:8]]
+    decoded = DecodedVideos(dataset, records, store_size=SIZE, byte_budget=5 * BYTES_A_VIDEO)
+    assert decoded.num_stored_bytes == (4 + 0.75) * BYTES_A_VIDEO  # one more, without its masks
+
+
+def test_a_trimmed_video_with_a_class_has_no_masks_and_any_length(tmp_path: Path) -> None:
+    write_dataset(tmp_path, LABELS, [replace(add_video(tmp_path, "a"), video_label="wave")])
+    add_video(tmp_path, "a", num_frames=12)  # others than listed
+    dataset = open_dataset(tmp_path)
+    assert dataset.records[0].video_label == "wave"
+    kept = decode(dataset)
+    assert kept.num_frames == {"videos/a.mp4": 12}
+    assert whole(kept, "videos/a.mp4").masks is None
+    by_clips = decode(dataset, byte_budget=1)
+    found = by_clips.clip("videos/a.mp4", np.array([10, 14, 19]))
+    assert found.masks is None
+    assert [frame_number(frame) for frame in found.frames] == [10, 11, 11]
 
 
 def test_broken_videos_are_left_out_with_their_reasons(tmp_path: Path) -> None:
@@ -132,3 +148,29 @@ def test_a_long_video_that_ends_early_is_left_out(tmp_path: Path) -> None:
     ((name, reason),) = decoded.skipped
     assert name == "videos/a.mp4"
     assert "has no frame 19" in reason
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".mov", ".ts"])
+def test_long_footage_is_read_anywhere_and_never_kept(tmp_path: Path, suffix: str) -> None:
+    write_video(tmp_path / f"long{suffix}", 100)
+    (record,) = unlabelled_records([tmp_path])
+    assert record.num_frames == 100
+    dataset = open_dataset(make_dataset(tmp_path / "set"))
+    decoded = DecodedVideos(dataset, [record], store_size=SIZE, byte_budget=1000)
+    for first in (0, 1, 11, 12, 47, 90):
+        indices = first + np.array([0, 4, 8, 9])
+        found = decoded.clip(record.name, indices)
+        assert found.masks is None
+        numbers = np.array([frame_number(frame) for frame in found.frames])
+        late = 2 if suffix == ".avi" else 0  # its time stamps are those of decoding
+        assert ((indices - numbers) % 32 <= late).all()
+        assert (np.diff(numbers) % 32 == np.diff(indices)).all()
+    assert decoded.num_stored_bytes == 0
+
+
+def test_a_file_that_ends_before_it_says_repeats_its_last_frame(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", 20)
+    frames = read_segment(tmp_path / "a.mp4", 1.5, (0, 4, 9), SIZE)
+    assert [frame_number(frame) for frame in frames] == [15, 19, 19]
+    with pytest.raises(VideoError, match=r"a\.mp4 ends before 2\.5 s; copy it again"):
+        read_segment(tmp_path / "a.mp4", 2.5, (0, 1), SIZE)

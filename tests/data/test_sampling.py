@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_data import GREY_STEP, LABELS, add_video, make_tube
+from tiny_data import GREY_STEP, LABELS, add_video, make_tube, write_video
 
 from vadsdk.data.clip_classes import clip_class
 from vadsdk.data.dataset import open_dataset
 from vadsdk.data.decoded import DecodedVideos
+from vadsdk.data.footage import unlabelled_records
 from vadsdk.data.native_writer import write_dataset
 from vadsdk.data.sampling import ClipSampler
 from vadsdk.data.splits import apply_split
-from vadsdk.errors import DatasetError
+from vadsdk.errors import DatasetError, VideoError
 
 SIZE = (24, 32)
 SPEC = {
@@ -251,3 +252,83 @@ def test_the_class_of_a_trimmed_video_is_the_class_of_its_clips(native_folder: P
         assert LABELS[place.class_index] == place.record.video_label
         seen.add(place.class_index)
     assert len(seen) == min(len(LABELS), len(records))
+
+
+def long_footage(tmp_path: Path, native_folder: Path, *, num_frames: int) -> DecodedVideos:
+    """One long file that is read by clips, and one short video that is kept."""
+    write_video(tmp_path / "long.mp4", num_frames)
+    write_video(tmp_path / "short.mp4", 20)
+    dataset = open_dataset(native_folder)
+    records = unlabelled_records([tmp_path])
+    return DecodedVideos(dataset, records, store_size=SIZE, byte_budget=500_000)
+
+
+UNLABELLED = SPEC | {"num_labelled": 0, "num_unlabelled": 4}
+
+
+def test_every_part_of_long_footage_comes_as_often_as_any_other(
+    tmp_path: Path, native_folder: Path
+) -> None:
+    decoded = long_footage(tmp_path, native_folder, num_frames=3200)
+    sampler = ClipSampler(decoded, LABELS, **UNLABELLED)
+    places = [sampler.unlabelled_place(draw) for draw in range(500)]
+    of_long = [place for place in places if place.record.path.name == "long.mp4"]
+    assert len(of_long) == 400  # four stretches and the short video, a hundred times each
+    starts = np.array([place.frame_indices[0] for place in of_long])
+    assert np.bincount(starts * 4 // 3194).tolist() == [100] * 4
+    assert len(set(starts.tolist())) > 350
+    for step in (0, 7):
+        places = [sampler.unlabelled_place(4 * step + row) for row in range(4)]
+        expected = np.stack([place.frame_indices for place in places]) % 32
+        assert (frame_numbers(sampler.batch(step).clips) == expected).all()
+    again = ClipSampler(decoded, LABELS, **UNLABELLED)
+    assert torch.equal(again.batch(7).clips, sampler.batch(7).clips)
+    assert not sampler.unreadable
+
+
+def test_successors_of_a_clip_that_is_read_from_a_file_are_its_next_frames(
+    tmp_path: Path, native_folder: Path
+) -> None:
+    decoded = long_footage(tmp_path, native_folder, num_frames=300)
+    batch = ClipSampler(decoded, LABELS, **UNLABELLED, with_successors=True).batch(0)
+    following = (frame_numbers(batch.clips) + 1) % 32
+    assert (frame_numbers(batch.successors) == following).mean() > 0.9  # the last has none
+
+
+def test_places_that_break_are_replaced_and_told(tmp_path: Path, native_folder: Path) -> None:
+    decoded = long_footage(tmp_path, native_folder, num_frames=3200)
+    (tmp_path / "long.mp4").unlink()  # as a disk that goes away
+    sampler = ClipSampler(decoded, LABELS, **UNLABELLED)
+    batches = [sampler.batch(step) for step in range(3)]
+    assert all(frame_numbers(batch.clips).max() < 20 for batch in batches)
+    ((name, (count, reason)),) = sampler.unreadable.items()
+    assert (Path(name).name, count > 8) == ("long.mp4", True)
+    assert "does not exist" in reason
+    again = ClipSampler(decoded, LABELS, **UNLABELLED)
+    assert torch.equal(again.batch(1).clips, batches[1].clips)
+
+
+def test_footage_of_which_nothing_can_be_read_any_more_is_an_error(
+    tmp_path: Path, native_folder: Path
+) -> None:
+    write_video(tmp_path / "long.mp4", 300)
+    (record,) = unlabelled_records([tmp_path])
+    dataset = open_dataset(native_folder)
+    decoded = DecodedVideos(dataset, [record], store_size=SIZE, byte_budget=1)
+    record.path.unlink()
+    with pytest.raises(VideoError, match=r"long\.mp4 does not exist"):
+        ClipSampler(decoded, LABELS, **UNLABELLED).batch(0)
+
+
+def test_batches_do_not_depend_on_what_fits_into_memory(
+    decoded: DecodedVideos, native_folder: Path
+) -> None:
+    dataset = open_dataset(native_folder)
+    partly = apply_split(dataset, {r.name for r in decoded.records if r.labelled})
+    by_clips = DecodedVideos(partly, partly.split("train"), store_size=SIZE, byte_budget=1)
+    samplers = [ClipSampler(videos, LABELS, **SPEC) for videos in (decoded, by_clips)]
+    for step in range(4):
+        kept, read = (sampler.batch(step) for sampler in samplers)
+        assert torch.equal(kept.clips, read.clips)
+        assert torch.equal(kept.masks, read.masks)
+        assert torch.equal(kept.class_indices, read.class_indices)

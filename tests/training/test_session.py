@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,19 @@ def test_a_video_that_cannot_be_decoded_is_reported_and_the_rest_is_learned_from
     watcher = Notes()
     train(config, tmp_path / "run", watcher)
     assert [note for note in watcher.notes if "broken" in note and note.startswith("skipped")]
+
+
+def test_a_model_that_says_where_refuses_data_that_says_what_alone(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    document = json.loads((toy_folder / "dataset.json").read_text(encoding="utf-8"))
+    for video in document["videos"]:
+        video |= {"video_label": document["labels"][0], "tubes": [], "masks": None}
+        (tmp_path / video["path"]).parent.mkdir(exist_ok=True)
+        (tmp_path / video["path"]).hardlink_to(toy_folder / video["path"])
+    (tmp_path / "dataset.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(DatasetError, match="class each and no boxes, and videocapsnet-s learns"):
+        train(tiny_run(tmp_path), tmp_path / "run")
 
 
 def test_the_network_learns_eight_clips_by_heart(toy_folder: Path, tmp_path: Path) -> None:

@@ -93,10 +93,10 @@ def _check(file: str, video: CvatVideoTubes, labels: Sequence[str]) -> None:
         if _NOT_IN_XML.search(text) or not text:
             raise DatasetError(f"{file}: the name {text!r} cannot stand in XML; rename it")
     covered = _covered(record)
-    if record.is_segment or record.annotated_frames not in (None, tuple(covered)):
+    if record.annotated_frames not in (None, tuple(covered)):
         raise DatasetError(
-            f"{file}: {record.name} is a segment of a file or has gaps between its annotated "
-            "frames, which a CVAT task cannot have; write the whole video"
+            f"{file}: {record.name} has gaps between its annotated frames, which a CVAT task "
+            "cannot have; write it as coco"
         )
     extent = VideoExtent(num_frames=record.num_frames, width=record.width, height=record.height)
     ids = Counter(tube.id for tube in video.tubes)

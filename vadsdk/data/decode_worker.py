@@ -27,21 +27,23 @@ from vadsdk.video import FrameReader, read_frames
 
 READY = b"ready\n"
 """What a worker writes first, once it can answer."""
-_MAX_READERS = 32
+_MAX_INDEXED_FRAMES = 1 << 23
+"""Of which a worker remembers where they lie: 93 hours at 25 frames a second, 64 MiB."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecodeRequest:
-    """What to decode; of a segment or a choice of frames at most one is given."""
+    """What to decode."""
 
     path: str
     """A video file or a folder of images."""
     size: tuple[int, int]
     """h and w of the frames to return."""
-    segment: tuple[float, int] | None = None
-    """Start in seconds and number of frames."""
     frame_indices: tuple[int, ...] | None = None
-    """Frames to return, in any order."""
+    """Frames to return, in any order; None for all."""
+    start_seconds: float | None = None
+    """Frames are counted from the one at this time, without a look at what comes before; None: from
+    the first one, exactly."""
 
     def to_line(self) -> bytes:
         """Return the request as a line of the protocol."""
@@ -53,20 +55,26 @@ class Decoder:
 
     def __init__(self) -> None:
         self._readers: OrderedDict[str, FrameReader] = OrderedDict()
+        self._num_indexed = 0
 
     def decode(self, request: DecodeRequest) -> NDArray[np.uint8]:
         """Return (F, h, w, 3) RGB, or raise a VideoError."""
-        if request.segment is not None:
-            return read_segment(Path(request.path), *request.segment, request.size)
-        if request.frame_indices is not None:
+        if request.frame_indices is None:
+            return read_frames(request.path, size=request.size)
+        if request.start_seconds is None:
             return self._reader(request.path).read(request.frame_indices, request.size)
-        return read_frames(request.path, size=request.size)
+        path, start = Path(request.path), request.start_seconds
+        return read_segment(path, start, request.frame_indices, request.size)
 
     def _reader(self, path: str) -> FrameReader:
-        reader = self._readers.pop(path, None) or FrameReader(path)
-        self._readers[path] = reader
-        if len(self._readers) > _MAX_READERS:
-            self._readers.popitem(last=False)
+        if path in self._readers:
+            self._readers.move_to_end(path)
+            return self._readers[path]
+        reader = self._readers[path] = FrameReader(path)
+        self._num_indexed += reader.num_indexed
+        while self._num_indexed > _MAX_INDEXED_FRAMES and len(self._readers) > 1:
+            _, dropped = self._readers.popitem(last=False)
+            self._num_indexed -= dropped.num_indexed
         return reader
 
 

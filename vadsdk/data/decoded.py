@@ -1,15 +1,15 @@
-"""Videos decoded once, small, and kept in memory for as long as they fit.
+"""Videos decoded once, small, and kept in memory as far as they fit; of others, clip by clip.
 
-    short video    decoded whole, kept; dropped when others need the room
-    long video     (over a quarter of the room) never whole: each clip is read from the file
+    while there is room    decoded whole at the start and kept, labelled ones first
+    all others             and what would take over a quarter of the room, however long:
+                           each clip is read from the file when it is asked for, and forgotten
 
 Legend: F frames of a video, T frames of a clip, h and w of the stored frame.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vadsdk.data.decode_worker import DecodeRequest
 from vadsdk.data.decode_workers import DecodeWorkers
-from vadsdk.data.footage import record_request
+from vadsdk.data.measuring import measured_if_readable
 from vadsdk.data.records import ActionDataset, VideoRecord
 from vadsdk.errors import DatasetError, VideoError
 
@@ -51,12 +51,11 @@ class StoredVideo:
 
 
 class DecodedVideos:
-    """The videos that a training run reads, decoded, resized and cached.
+    """The videos that a training run reads: decoded, resized, and kept in memory or read by clips.
 
-    Making it decodes every short video once, in processes of its own, and tries the last frame of
-    every long one. A video that cannot be used, even one that crashes its decoder, is left out and
-    listed in `skipped`. What exceeds the byte budget is dropped, least recently used first, and
-    decoded again when asked for. Safe to read from several threads.
+    Making it decodes what there is room for, in processes of its own, and tries every other video.
+    One that cannot be used, even one that crashes its decoder, is left out and listed in `skipped`.
+    Safe to read from several threads.
 
     Args:
         dataset: gives the masks of its labelled records.
@@ -87,17 +86,18 @@ class DecodedVideos:
             )
         self._dataset = dataset
         self._store_size = store_size
-        self._byte_budget = byte_budget
-        self._stored: OrderedDict[str, StoredVideo] = OrderedDict()
-        self._num_bytes = 0
-        self._lock = threading.Lock()
+        self._stored: dict[str, StoredVideo] = {}
+        self.num_workers = num_workers
+        """Clips that can be read at the same time."""
         self._workers = DecodeWorkers(num_workers)
-        self._by_name = {record.name: record for record in records}
+        known = measured_if_readable(records, num_workers=num_workers)
+        self._by_name = {record.name: record for record in known}
+        self._kept = _choose_kept(known, store_size, byte_budget)
         self.num_frames: dict[str, int] = {}
         """Frames that each usable video decodes to."""
-        self.skipped: tuple[tuple[str, str], ...] = self._decode_all(records, num_workers, progress)
+        self.skipped: tuple[tuple[str, str], ...] = self._decode_all(known, progress)
         """Name and reason of each video that is left out."""
-        self.records = tuple(record for record in records if record.name in self.num_frames)
+        self.records = tuple(record for record in known if record.name in self.num_frames)
         """The usable ones, in the order given."""
         if not self.records:
             reason = f"; the first of {len(self.skipped)}: {self.skipped[0][1]}" if records else ""
@@ -108,8 +108,8 @@ class DecodedVideos:
 
     @property
     def num_stored_bytes(self) -> int:
-        """Memory that the decoded videos take now."""
-        return self._num_bytes
+        """Memory that the decoded videos take."""
+        return sum(video.nbytes for video in self._stored.values())
 
     def clip(self, name: str, frame_indices: NDArray[np.integer]) -> StoredVideo:
         """Return some frames of a usable video, (T, h, w, 3), and their masks.
@@ -119,49 +119,29 @@ class DecodedVideos:
             frame_indices: (T,) in any order; they may repeat.
 
         Raises:
-            VideoError: the file was readable before and is not any more.
+            VideoError: they are read from the file and it is broken there.
         """
-        record = self._by_name[name]
-        if self._is_long(record):
-            return self._read_clip(record, frame_indices)
-        return self._video(name).at(frame_indices)
-
-    def _video(self, name: str) -> StoredVideo:
-        """Return a short video, decoded again if it was dropped; do not write to its arrays."""
-        with self._lock:
-            if name in self._stored:
-                self._stored.move_to_end(name)
-                return self._stored[name]
-        return self._load(self._by_name[name])
-
-    def _is_long(self, record: VideoRecord) -> bool:
-        height, width = self._store_size
-        num_bytes = record.num_frames * height * width * (3 + record.labelled)
-        return num_bytes > self._byte_budget // _LONGEST_SHARE and not record.is_segment
+        if name in self._stored:
+            return self._stored[name].at(frame_indices)
+        return self._read_clip(self._by_name[name], frame_indices)
 
     def _read_clip(self, record: VideoRecord, frame_indices: NDArray[np.integer]) -> StoredVideo:
-        frames = self._workers.decode(
-            DecodeRequest(
-                path=str(record.path),
-                size=self._store_size,
-                frame_indices=tuple(int(index) for index in frame_indices),
-            )
-        )
-        masks = None
-        if record.labelled and record.video_label is None:
-            full_size = self._dataset.actor_masks(record, frame_indices)
-            masks = shrink_masks(full_size, self._store_size)
-        return StoredVideo(frames=frames, masks=masks)
+        frames = self._workers.decode(_clip_request(record, frame_indices, self._store_size))
+        return StoredVideo(frames=frames, masks=self._masks(record, frame_indices))
+
+    def _masks(
+        self, record: VideoRecord, frame_indices: NDArray[np.integer]
+    ) -> NDArray[np.uint8] | None:
+        if not _has_boxes(record):
+            return None
+        return shrink_masks(self._dataset.actor_masks(record, frame_indices), self._store_size)
 
     def _decode_all(
-        self,
-        records: Sequence[VideoRecord],
-        num_workers: int,
-        progress: Callable[[int, int], None] | None,
+        self, records: Sequence[VideoRecord], progress: Callable[[int, int], None] | None
     ) -> tuple[tuple[str, str], ...]:
-        """Decode every record; return name and reason of those that failed."""
+        """Decode or try every record; return name and reason of those that failed."""
         skipped = []
-        pool = ThreadPoolExecutor(num_workers, thread_name_prefix="decode")
+        pool = ThreadPoolExecutor(self.num_workers, thread_name_prefix="decode")
         try:
             for done, (record, reason) in enumerate(
                 zip(records, pool.map(self._try_to_load, records), strict=True), start=1
@@ -172,44 +152,67 @@ class DecodedVideos:
                     progress(done, len(records))
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C must not wait for the whole data set
-            self._workers.close()  # started again if a dropped video is asked for
+            self._workers.close()  # started again by the first clip that is read from a file
         return tuple(skipped)
 
     def _try_to_load(self, record: VideoRecord) -> str | None:
         try:
-            if self._is_long(record):
-                self._read_clip(record, np.array([record.num_frames - 1]))
-                self.num_frames[record.name] = record.num_frames
+            if record.name in self._kept:
+                self._load(record)
             else:
-                self.num_frames[record.name] = len(self._load(record).frames)
+                tried = record.num_frames - 1 if _has_boxes(record) else 0
+                self._read_clip(record, np.array([tried]))
+                self.num_frames[record.name] = record.num_frames
         except (VideoError, DatasetError) as error:
             return str(error)
         return None
 
-    def _load(self, record: VideoRecord) -> StoredVideo:
-        frames = self._workers.decode(record_request(record, self._store_size))
-        has_boxes = record.labelled and record.video_label is None
-        if has_boxes and len(frames) != record.num_frames:
+    def _load(self, record: VideoRecord) -> None:
+        request = DecodeRequest(path=str(record.path), size=self._store_size)
+        frames = self._workers.decode(request)
+        if _has_boxes(record) and len(frames) != record.num_frames:
             raise DatasetError(
                 f"{record.path} has {len(frames)} frames, its annotation is for "
                 f"{record.num_frames}; replace the video or annotate it again"
             )
-        masks = None
-        if has_boxes:
-            full_size = self._dataset.actor_masks(record, np.arange(len(frames)))
-            masks = shrink_masks(full_size, self._store_size)
-        video = StoredVideo(frames=frames, masks=masks)
-        self._keep(record.name, video)
-        return video
+        masks = self._masks(record, np.arange(len(frames)))
+        self._stored[record.name] = StoredVideo(frames=frames, masks=masks)
+        self.num_frames[record.name] = len(frames)
 
-    def _keep(self, name: str, video: StoredVideo) -> None:
-        with self._lock:
-            previous = self._stored.pop(name, None)
-            self._num_bytes += video.nbytes - (previous.nbytes if previous else 0)
-            self._stored[name] = video
-            while self._num_bytes > self._byte_budget and self._stored:
-                _, dropped = self._stored.popitem(last=False)
-                self._num_bytes -= dropped.nbytes
+
+def _has_boxes(record: VideoRecord) -> bool:
+    """Return whether annotation belongs to single frames, which must then be just these."""
+    return record.labelled and record.video_label is None
+
+
+def _choose_kept(
+    records: Sequence[VideoRecord], size: tuple[int, int], byte_budget: int
+) -> frozenset[str]:
+    """Return the videos that fit into memory together: labelled ones first, as they come oftener.
+
+    A video whose length is not known, as its file cannot be opened, is kept: that tells the reason.
+    """
+    kept = set()
+    left = byte_budget
+    for record in sorted(records, key=lambda record: not record.labelled):
+        num_bytes = record.num_frames * size[0] * size[1] * (3 + _has_boxes(record))
+        if num_bytes <= min(left, byte_budget // _LONGEST_SHARE):
+            kept.add(record.name)
+            left -= num_bytes
+    return frozenset(kept)
+
+
+def _clip_request(
+    record: VideoRecord, frame_indices: NDArray[np.integer], size: tuple[int, int]
+) -> DecodeRequest:
+    """Return what to ask a decoder for: just these frames, or where none is annotated by time."""
+    path, frames = str(record.path), [int(index) for index in frame_indices]
+    if _has_boxes(record) or record.path.is_dir() or not record.fps:
+        return DecodeRequest(path=path, size=size, frame_indices=tuple(frames))
+    first = min(frames)
+    offsets = tuple(frame - first for frame in frames)
+    start = first / record.fps
+    return DecodeRequest(path=path, size=size, frame_indices=offsets, start_seconds=start)
 
 
 def shrink_masks(masks: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.uint8]:

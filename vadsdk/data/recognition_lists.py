@@ -11,8 +11,8 @@ the labelled list. Where there is no unlabelled list, the whole list
 (`ucf101_train_split_1_rawframes.txt`) stands for it. The class of an unlabelled video, which the
 list states, is forgotten.
 
-A list of raw frames is good for videos as well: `a/b` is the folder `a/b`, or the file `a/b.avi`,
-whose number of frames is its own.
+A list of raw frames is good for videos as well: `a/b` is the folder `a/b`, or the file `a/b.avi`.
+`num_frames` is not used: what is there to decode counts.
 """
 
 from __future__ import annotations
@@ -216,7 +216,8 @@ def _parse(file: _ListFile, number: int, text: str, keep_class: bool) -> _Line:
             f"expected 'path num_frames class_index' or 'path class_index', not {shown(text)}",
         )
     place = PurePosixPath(relative_path_of(fields[0], "path"))
-    num_pictures = integer_of(fields[1], "num_frames", least=1) if num_fields == 3 else 0
+    if num_fields == 3:
+        integer_of(fields[1], "num_frames", least=1)
     class_index = integer_of(fields[-1], "class_index")
     if class_index >= _MAX_CLASSES:
         raise FieldError("class_index", f"{class_index} is no index of a class; correct it")
@@ -228,7 +229,6 @@ def _parse(file: _ListFile, number: int, text: str, keep_class: bool) -> _Line:
         places=(str(place),),
         label=label if keep_class else None,
         split=file.split,
-        num_pictures=num_pictures,
     )
     return _Line(video=video, class_index=class_index)
 

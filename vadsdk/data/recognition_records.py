@@ -28,8 +28,6 @@ class ListedVideo:
     label: str | None
     """None if the class is not known."""
     split: str
-    num_pictures: int = 0
-    """Pictures in its folder, where the list states it; 0 if not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +120,7 @@ def _record(video: ListedVideo, path: Path) -> VideoRecord:
         name=video.name,
         path=path,
         split=video.split,
-        num_frames=video.num_pictures if is_folder else 0,  # a file's frames may be others
+        num_frames=0,  # what a list states need not be what there is to decode
         width=0,
         height=0,
         fps=DEFAULT_FPS if is_folder else 0.0,

@@ -44,10 +44,6 @@ class VideoRecord:
     annotated_frames: tuple[int, ...] | None = None
     """Frames that were looked at, increasing, where annotation is sparse: of all others nothing is
     known. None: all frames."""
-    first_frame: int = 0
-    """Frame of the file at which the record begins."""
-    is_segment: bool = False
-    """True: the record is a part of a long file; `num_frames` from `first_frame` on."""
 
     def __post_init__(self) -> None:
         if (self.tubes or self.video_label is not None) and not self.labelled:

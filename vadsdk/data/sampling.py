@@ -11,9 +11,12 @@ Legend: T frames of a clip, K classes.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -25,9 +28,12 @@ from vadsdk.data.clip_boxes import clip_boxes
 from vadsdk.data.clip_classes import clip_class, group_by_class
 from vadsdk.data.decoded import DecodedVideos
 from vadsdk.data.records import VideoRecord
-from vadsdk.errors import DatasetError
+from vadsdk.data.stretches import Stretches
+from vadsdk.errors import DatasetError, VideoError
 
 KeyFrame = Literal["any", "last"]
+MAX_ATTEMPTS = 64
+"""Places in a row of which none can be read, before it is an error."""
 
 _CLASS_ORDER, _VIDEO_ORDER, _UNLABELLED_ORDER, _LABELLED_PLACE, _UNLABELLED_PLACE = range(5)
 
@@ -52,12 +58,27 @@ class ClipPlace:
         return np.isin(self.frame_indices, self.record.annotated_frames)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Clip:
+    """A clip that was read."""
+
+    place: ClipPlace
+    frames: NDArray[np.uint8]
+    """(T, h, w, 3)."""
+    masks: NDArray[np.uint8]
+    """(T, h, w)."""
+    successors: NDArray[np.uint8] | None
+    """(T, h, w, 3)."""
+
+
 class ClipSampler:
     """Draws batches of labelled and unlabelled clips.
 
     Labelled clips take the classes in turn, and the videos of a class in turn, in an order that is
     shuffled anew each round; labelled videos without any action take turns as a class of their own.
-    Unlabelled clips go through all videos in shuffled order before any comes again.
+    Unlabelled clips go through all videos in shuffled order before any comes again; a long one
+    counts as several stretches, so that every part of it comes as often as any other footage. Where
+    a file of these turns out to be broken, another place is taken, and `unreadable` tells.
 
     Args:
         decoded: the videos; their `labelled` says which are which.
@@ -102,6 +123,11 @@ class ClipSampler:
         self._action_share = action_share
         self._groups = group_by_class([r for r in decoded.records if r.labelled], self._labels)
         self._unlabelled = [record for record in decoded.records if not record.labelled]
+        self._stretches = Stretches([self._last_start(r) + 1 for r in self._unlabelled])
+        self._pool = ThreadPoolExecutor(decoded.num_workers, thread_name_prefix="clips")
+        self._lock = threading.Lock()
+        self.unreadable: dict[str, tuple[int, str]] = {}
+        """Of each unlabelled video with broken places: how many were drawn, the first reason."""
         if num_labelled and not any(group.label for group in self._groups):
             raise DatasetError("no usable labelled video shows an action; label at least one")
         if num_unlabelled and not self._unlabelled:
@@ -121,23 +147,29 @@ class ClipSampler:
         return len(self._unlabelled)
 
     def batch(self, step: int) -> ClipBatch:
-        """Return the batch of a step; it depends on nothing but the seed and the step."""
+        """Return the batch of a step; it depends on nothing but the files, the seed and the step.
+
+        Raises:
+            VideoError: a labelled clip cannot be read, or `MAX_ATTEMPTS` unlabelled ones in a row.
+        """
         first = step * self._num_labelled
-        places = [self.labelled_place(first + row) for row in range(self._num_labelled)]
+        labelled = map(self.labelled_place, range(first, first + self._num_labelled))
         first = step * self._num_unlabelled
-        places += [self.unlabelled_place(first + row) for row in range(self._num_unlabelled)]
-        clips, masks = zip(*map(self._read, places), strict=True)
-        successors = self._successors(places) if self._with_successors else None
+        draws = range(first, first + self._num_unlabelled)
+        read = (self._pool.map(self._read, labelled), self._pool.map(self._read_unlabelled, draws))
+        clips = list(chain(*read))
+        places = [clip.place for clip in clips]
+        successors = [clip.successors for clip in clips if clip.successors is not None]
         is_sparse = any(place.record.annotated_frames is not None for place in places)
         annotated = np.stack([place.annotated for place in places]) if is_sparse else None
         boxes = self._boxes(places) if self._ends_on_key else (None, None)
         return ClipBatch(
-            clips=torch.from_numpy(np.stack(clips)),
-            masks=torch.from_numpy(np.stack(masks)),
+            clips=torch.from_numpy(np.stack([clip.frames for clip in clips])),
+            masks=torch.from_numpy(np.stack([clip.masks for clip in clips])),
             class_indices=torch.tensor([place.class_index for place in places]),
             labelled=torch.tensor([place.record.labelled for place in places]),
             annotated=None if annotated is None else torch.from_numpy(annotated),
-            successors=successors,
+            successors=torch.from_numpy(np.stack(successors)) if successors else None,
             boxes_xyxy01=boxes[0],
             box_classes=boxes[1],
         )
@@ -164,13 +196,22 @@ class ClipSampler:
         class_index = self._class_of(record, frame_indices, group.label)
         return ClipPlace(record=record, frame_indices=frame_indices, class_index=class_index)
 
-    def unlabelled_place(self, draw: int) -> ClipPlace:
-        """Return where the unlabelled clip number `draw` of the stream lies."""
-        lap, position = divmod(draw, len(self._unlabelled))
-        order = _permutation(self._seed, _UNLABELLED_ORDER, 0, lap, len(self._unlabelled))
-        record = self._unlabelled[order[position]]
-        rng = np.random.default_rng([self._seed, _UNLABELLED_PLACE, draw])
-        frame_indices = self._frame_indices(self._start_anywhere(record, rng), record)
+    def unlabelled_place(self, draw: int, attempt: int = 0) -> ClipPlace:
+        """Return where the unlabelled clip number `draw` of the stream lies.
+
+        Args:
+            draw: from 0.
+            attempt: 1, 2, ... for other places, if those before cannot be read.
+        """
+        lap, position = divmod(draw, len(self._stretches))
+        order = _permutation(self._seed, _UNLABELLED_ORDER, 0, lap, len(self._stretches))
+        again = [attempt] if attempt else []
+        rng = np.random.default_rng([self._seed, _UNLABELLED_PLACE, draw, *again])
+        index = int(rng.integers(len(order))) if attempt else int(order[position])
+        stretch = self._stretches[index]
+        record = self._unlabelled[stretch.video]
+        start = int(rng.integers(stretch.first, stretch.stop))
+        frame_indices = self._frame_indices(start, record)
         return ClipPlace(record=record, frame_indices=frame_indices, class_index=NO_CLASS)
 
     def _class_of(
@@ -185,14 +226,6 @@ class ClipSampler:
         records = [place.record for place in places]
         boxes, classes = clip_boxes(records, [p.frame_indices for p in places], self._labels)
         return torch.from_numpy(boxes), torch.from_numpy(classes)
-
-    def _successors(self, places: Sequence[ClipPlace]) -> torch.Tensor:
-        frames = []
-        for place in places:
-            last = self._decoded.num_frames[place.record.name] - 1
-            following = np.minimum(place.frame_indices + 1, last)
-            frames.append(self._decoded.clip(place.record.name, following).frames)
-        return torch.from_numpy(np.stack(frames))
 
     def _last_start(self, record: VideoRecord) -> int:
         """Return the last first frame; with a key frame, the last key frame."""
@@ -218,11 +251,36 @@ class ClipSampler:
             start -= int(self._offsets[-1])
         return np.clip(start + self._offsets, 0, self._decoded.num_frames[record.name] - 1)
 
-    def _read(self, place: ClipPlace) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        clip = self._decoded.clip(place.record.name, place.frame_indices)
-        if clip.masks is None:
-            return clip.frames, np.zeros(clip.frames.shape[:3], np.uint8)
-        return clip.frames, clip.masks
+    def _read(self, place: ClipPlace) -> _Clip:
+        indices, length = place.frame_indices, len(place.frame_indices)
+        if self._with_successors:  # in one go, as the file may have to be opened for it
+            last = self._decoded.num_frames[place.record.name] - 1
+            indices = np.concatenate([indices, np.minimum(indices + 1, last)])
+        video = self._decoded.clip(place.record.name, indices)
+        masks = np.zeros(video.frames.shape[:3], np.uint8) if video.masks is None else video.masks
+        return _Clip(
+            place=place,
+            frames=video.frames[:length],
+            masks=masks[:length],
+            successors=video.frames[length:] if self._with_successors else None,
+        )
+
+    def _read_unlabelled(self, draw: int) -> _Clip:
+        attempt = 0
+        while True:
+            place = self.unlabelled_place(draw, attempt)
+            try:
+                return self._read(place)
+            except VideoError as error:
+                self._count_unreadable(place.record.name, str(error))
+                attempt += 1
+                if attempt == MAX_ATTEMPTS:
+                    raise
+
+    def _count_unreadable(self, name: str, reason: str) -> None:
+        with self._lock:
+            count, first_reason = self.unreadable.get(name, (0, reason))
+            self.unreadable[name] = (count + 1, first_reason)
 
 
 @lru_cache(maxsize=1024)

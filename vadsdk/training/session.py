@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,14 +21,14 @@ from vadsdk.data.footage import unlabelled_records
 from vadsdk.data.prefetching import prefetch
 from vadsdk.data.sampling import ClipSampler
 from vadsdk.data.splits import apply_split, choose_labelled, read_split
-from vadsdk.errors import ConfigError, TrainingError
+from vadsdk.errors import ConfigError, DatasetError, TrainingError
 from vadsdk.evaluation import EvaluationReport
 from vadsdk.methods import build_method
 from vadsdk.models import build_model
 from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
 from vadsdk.runtime.checkpoint import TorchModel
 from vadsdk.streaming.scoring import ScoringSettings, score_videos
-from vadsdk.structures import ModelSpec
+from vadsdk.structures import ModelKind, ModelSpec
 from vadsdk.training import run_folder
 from vadsdk.training.loop import StepReport, Trainer
 from vadsdk.training.run_folder import MetricsLog
@@ -158,12 +159,15 @@ class Session:
                     f"stopped at step {self.trainer.step} of {train.max_steps}; everything is "
                     f"saved: go on with the same command and --resume"
                 ) from None
+        for name, (count, reason) in sampler.unreadable.items():
+            self.watcher.note(f"{count} clips of {name} were replaced by others: {reason}")
         if not validated:  # the test split is never used to choose
             save_checkpoint(self.folder / run_folder.BEST, self.trainer.average.network, self.spec)
 
     def _sampler(self) -> ClipSampler:
         data, train = self.config.data, self.config.train
         learned = list(self.dataset.split(LEARNED_SPLIT))
+        _require_boxes(learned, self.config.model, self.spec.kind)
         if train.batch_unlabelled:
             learned += unlabelled_records([Path(folder) for folder in data.unlabelled])
         else:
@@ -174,6 +178,7 @@ class Session:
             learned,
             store_size=(size, size),
             byte_budget=int(data.memory_gigabytes * 2**30),
+            num_workers=data.num_decoders or min(max(os.cpu_count() or 2, 2), 8),
             progress=self.watcher.stage("decoding", len(learned)),
         )
         for name, reason in decoded.skipped:
@@ -239,6 +244,16 @@ def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:
         chosen = choose_labelled(learned, settings.labelled_fraction, settings.labelled_seed)
         return apply_split(dataset, chosen)
     return dataset
+
+
+def _require_boxes(records: Sequence[VideoRecord], model: str, kind: ModelKind) -> None:
+    """Raise if all that is annotated is what videos show as a whole, not where."""
+    trimmed = [record for record in records if record.video_label is not None]
+    if kind != "recognition" and trimmed and not any(record.tubes for record in records):
+        raise DatasetError(
+            f"{trimmed[0].name} and the other labelled videos have one class each and no boxes, "
+            f"and {model} learns where actions are; take a recognition model, or annotate boxes"
+        )
 
 
 def _build_network(config: RunConfig, labels: tuple[str, ...], watcher: Watcher) -> nn.Module:

@@ -44,7 +44,9 @@ class DataSettings(_Section):
     frame_stride: int | None = Field(default=None, ge=1)
     """Source frames from one clip frame to the next; None: the model's own."""
     memory_gigabytes: float = Field(default=2.0, gt=0)
-    """Decoded video kept in memory; what exceeds it is decoded again when needed."""
+    """Decoded video kept in memory; what exceeds it is read from its files clip by clip."""
+    num_decoders: int | None = Field(default=None, ge=1)
+    """Processes that decode; None: as many as there are cores, from 2 to 8."""
 
 
 class TrainSettings(_Section):

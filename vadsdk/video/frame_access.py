@@ -60,6 +60,11 @@ class FrameReader:
         self.index = _index_of(self._address) if self._address else None
         """None where the time stamps do not tell the frames apart."""
 
+    @property
+    def num_indexed(self) -> int:
+        """Frames whose places are kept in memory."""
+        return 0 if self.index is None else len(self.index.stamps)
+
     def read(
         self, frame_indices: Sequence[int] | NDArray[np.integer], size: tuple[int, int]
     ) -> NDArray[np.uint8]:
