@@ -11,6 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from vadsdk.export import ExportReport
+    from vadsdk.structures import ModelKind
 
 # The same examples everywhere, and no deadline: a slow machine must not fail a right property.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True, database=None)
@@ -39,11 +40,30 @@ def golden_folder() -> Path:
     return outside_folder("VADSDK_GOLDEN", SHARED / "golden")
 
 
+class TinyExports(dict["ModelKind", "ExportReport"]):
+    """Exports of the tiny networks, each made when it is first asked for, as one takes seconds."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        super().__init__()
+        self._factory = factory
+
+    def __missing__(self, kind: ModelKind) -> ExportReport:
+        from tiny_network import NETWORKS, SPECS
+
+        from vadsdk.export import export_onnx
+
+        path = self._factory.mktemp(f"{kind}-export") / "tiny.onnx"
+        self[kind] = export_onnx(NETWORKS[kind](), SPECS[kind], path)
+        return self[kind]
+
+
 @pytest.fixture(scope="session")
-def tiny_export(tmp_path_factory: pytest.TempPathFactory) -> ExportReport:
-    """Return one export of the tiny network, as an export takes seconds; it must not be changed."""
-    from tiny_network import SPEC, TinyNetwork
+def tiny_exports(tmp_path_factory: pytest.TempPathFactory) -> TinyExports:
+    """Return the export of each tiny network by its kind; they must not be changed."""
+    return TinyExports(tmp_path_factory)
 
-    from vadsdk.export import export_onnx
 
-    return export_onnx(TinyNetwork(), SPEC, tmp_path_factory.mktemp("export") / "tiny.onnx")
+@pytest.fixture(scope="session")
+def tiny_export(tiny_exports: TinyExports) -> ExportReport:
+    """Return the export of the tiny mask network."""
+    return tiny_exports["mask"]

@@ -13,7 +13,7 @@ import vadsdk
 from vadsdk import Detector
 from vadsdk.errors import ModelFileError, VideoError
 from vadsdk.export import ExportReport
-from vadsdk.structures import VideoResult
+from vadsdk.structures import ModelKind, VideoResult
 
 NUM_FRAMES = 30
 
@@ -73,6 +73,22 @@ def test_progress_is_told_of_every_frame(model: Path, video: Path) -> None:
 def test_labels_and_spec_are_the_model_s(model: Path) -> None:
     detector = Detector.load(str(model))
     assert (detector.labels, detector.spec) == (SPEC.labels, SPEC)
+
+
+@pytest.mark.parametrize("kind", ["box", "recognition"])
+def test_models_without_masks_run_as_mask_models_do(
+    tiny_exports: dict[ModelKind, ExportReport], kind: ModelKind, video: Path
+) -> None:
+    path = tiny_exports[kind].path
+    result = Detector.load(path).predict(video)
+    assert [frame.index for frame in result.frames] == list(range(NUM_FRAMES))
+    assert all(frame.detections.masks is None for frame in result.frames)
+    assert sum(len(frame.detections) for frame in result.frames) >= NUM_FRAMES
+    tubes = vadsdk.detect_actions(video, model=path)
+    assert [tube.to_json() for tube in tubes] == [tube.to_json() for tube in result.tubes]
+    assert tubes
+    if kind == "recognition":
+        assert (tubes[0].boxes_xyxy == [0, 0, 64, 48]).all()
 
 
 def test_a_missing_video_and_a_missing_model_are_told_apart(model: Path, tmp_path: Path) -> None:

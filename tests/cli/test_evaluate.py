@@ -75,6 +75,17 @@ def test_scores_come_as_tables_json_and_pictures(
     assert all((out / name).stat().st_size > 1000 for name in pictures)
 
 
+def test_box_models_are_scored_as_detectors(
+    tiny_exports: dict[str, ExportReport], data: Path, tmp_path: Path
+) -> None:
+    arguments = ("--data", data, "--out", tmp_path, "--resamples", 100)
+    done = evaluate(tiny_exports["box"].path, *arguments)
+    assert done.exit_code == 0, done.output
+    values = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert values["num_videos"] == 6
+    assert 0 <= values["frame_map_50"] <= 1
+
+
 def test_a_model_does_not_differ_from_itself(
     tiny_export: ExportReport, data: Path, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_network import SPEC
 from tiny_videos import moving_square, write_video
@@ -16,6 +17,7 @@ from vadsdk.cli.app import app
 from vadsdk.cli.predict import stop_on_interrupt
 from vadsdk.cli.sinks import Job, Sinks
 from vadsdk.export import ExportReport
+from vadsdk.structures import ModelKind
 from vadsdk.video import open_source, probe, read_frames
 
 NUM_FRAMES = 30
@@ -66,6 +68,24 @@ def test_the_video_is_drawn_on_its_own_frames(model: Path, video: Path, tmp_path
         centre = 18 + index
         assert columns[centre - 4 : centre + 4].mean() > columns[:6].mean() + 40, index
         assert plain[index][30, centre, 0] == 250
+
+
+@pytest.mark.parametrize("kind", ["box", "recognition"])
+def test_models_without_masks_write_the_same_files(
+    tiny_exports: dict[ModelKind, ExportReport], kind: ModelKind, video: Path, tmp_path: Path
+) -> None:
+    save, jsonl, tubes = (tmp_path / name for name in ("out.mp4", "frames.jsonl", "tubes.json"))
+    arguments = ("--save", save, "--jsonl", jsonl, "--tubes", tubes, "--hop", 3)
+    done = predict(tiny_exports[kind].path, video, *arguments)
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in jsonl.read_text().splitlines()]
+    assert [line["frame"] for line in lines] == list(range(NUM_FRAMES))
+    found = [detection for line in lines for detection in line["detections"]]
+    assert found
+    assert {detection["mask"] for detection in found} == {None}
+    assert json.loads(tubes.read_text())
+    drawn, plain = read_frames(save), np.stack(moving_square(NUM_FRAMES))
+    assert np.abs(drawn.astype(int) - plain).mean() > 3  # boxes and captions
 
 
 def test_the_table_lists_the_tubes(model: Path, video: Path) -> None:

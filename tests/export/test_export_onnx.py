@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from tiny_network import SPEC, TinyNetwork
+from tiny_network import NETWORKS, SPEC, SPECS, TinyNetwork
 from torch import Tensor
 
 from vadsdk.errors import ConfigError, ExportError
@@ -18,17 +18,32 @@ from vadsdk.export.parity import Tolerance, check_parity
 from vadsdk.export.parity_clips import smooth_noise_clips
 from vadsdk.models import build_model
 from vadsdk.runtime import load_model
+from vadsdk.structures import ModelKind
+
+EXPORTED = {
+    "mask": ("class_scores", "mask_probabilities"),
+    "box": ("boxes01", "objectness", "class_scores"),
+    "recognition": ("class_scores",),
+}
+"""What parity measures, by kind."""
+Exports = dict[ModelKind, ExportReport]
 
 
-def test_parity_is_measured_on_detections_of_every_batch(tiny_export: ExportReport) -> None:
-    assert tiny_export.parity.max_abs_error < 1e-5
-    assert tiny_export.parity.num_clips == 4
-    assert tiny_export.parity.num_detections >= 2 * 4  # each clip is seen alone and in the batch
-    assert tiny_export.parity.unmatched_detections == 0
+@pytest.mark.parametrize("kind", EXPORTED)
+def test_parity_is_measured_on_all_outputs_and_on_detections(
+    tiny_exports: Exports, kind: ModelKind
+) -> None:
+    parity = tiny_exports[kind].parity
+    assert tuple(output.name for output in parity.outputs) == EXPORTED[kind]
+    assert parity.max_abs_error < 1e-5
+    assert parity.num_clips == 4
+    assert parity.num_detections >= 2 * 4  # each clip is seen alone and in the batch
+    assert parity.unmatched_detections == 0
 
 
-def test_the_spec_comes_back_from_the_file(tiny_export: ExportReport) -> None:
-    assert load_model(tiny_export.path).spec == SPEC
+@pytest.mark.parametrize("kind", EXPORTED)
+def test_the_spec_comes_back_from_the_file(tiny_exports: Exports, kind: ModelKind) -> None:
+    assert load_model(tiny_exports[kind].path).spec == SPECS[kind]
 
 
 def test_the_folder_holds_the_file_and_its_manifest_only(tiny_export: ExportReport) -> None:
@@ -42,9 +57,8 @@ def test_the_manifest_tells_hash_versions_precision_and_parity(tiny_export: Expo
     assert manifest["versions"]["torch"] == torch.__version__
     assert manifest["path"] == "tiny.onnx"
     assert (manifest["precision"], manifest["opset"]) == ("fp32", 18)
-    measured = {entry["name"]: entry["max_abs_error"] for entry in manifest["parity"]["outputs"]}
-    assert measured.keys() == {"class_scores", "mask_probabilities"}
-    assert max(measured.values()) < 1e-5
+    assert [entry["name"] for entry in manifest["parity"]["outputs"]] == list(EXPORTED["mask"])
+    assert all(entry["max_abs_error"] < 1e-5 for entry in manifest["parity"]["outputs"])
     assert manifest["spec"]["labels"] == list(SPEC.labels)
 
 
@@ -63,24 +77,51 @@ def test_the_graph_takes_uint8_clips_of_any_batch(tiny_export: ExportReport) -> 
     assert model.opset_import[0].version == 18
 
 
-def test_a_graph_that_differs_from_the_network_leaves_no_file(tmp_path: Path) -> None:
-    tampered = TinyNetwork(exported_factor=0.9)
+@pytest.mark.parametrize(
+    ("kind", "output"),
+    [("mask", "class scores"), ("box", "objectness"), ("recognition", "class scores")],
+)
+def test_a_graph_that_differs_from_the_network_leaves_no_file(
+    tmp_path: Path, kind: ModelKind, output: str
+) -> None:
+    tampered = NETWORKS[kind](exported_factor=0.9)
     earlier = tmp_path / "earlier.onnx"
     earlier.write_bytes(b"earlier")
-    for path in (tmp_path / "tiny.onnx", earlier):
-        with pytest.raises(ExportError, match=r"class scores by \d\.\d+e-02 \(allowed 1e-03\)"):
-            export_onnx(tampered, SPEC, path)
+    for path in (tmp_path / "tiny.onnx", earlier) if kind == "mask" else (earlier,):
+        with pytest.raises(ExportError, match=rf"{output} by \d\.\d+e-02 \(allowed 1e-03\)"):
+            export_onnx(tampered, SPECS[kind], path)
     assert list(tmp_path.iterdir()) == [earlier]
     assert earlier.read_bytes() == b"earlier"
 
 
-@pytest.mark.parametrize("name", ["body.weight", "mask.bias", "scores.weight"])
-def test_tampered_weights_fail_parity(tiny_export: ExportReport, name: str) -> None:
-    network = TinyNetwork()
-    with torch.no_grad():
-        network.get_parameter(name).mul_(1.2)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("mask", "body.weight"),
+        ("mask", "mask.bias"),
+        ("mask", "scores.weight"),
+        ("box", "head.weight"),
+        ("box", "anchors"),
+        ("recognition", "head.bias"),
+    ],
+)
+def test_tampered_weights_fail_parity(tiny_exports: Exports, kind: ModelKind, name: str) -> None:
+    network, spec, path = NETWORKS[kind](), SPECS[kind], tiny_exports[kind].path
+    network.state_dict()[name].mul_(1.2)
     with pytest.raises(ExportError, match="differs from the network"):
-        check_parity(network, SPEC, tiny_export.path, smooth_noise_clips(SPEC), Tolerance())
+        check_parity(network, spec, path, smooth_noise_clips(spec), Tolerance())
+
+
+def test_boxes_that_suppression_would_drop_are_compared_too(tiny_exports: Exports) -> None:
+    """A repetition that moves changes no detection, but it is an error of the file."""
+    network, spec = NETWORKS["box"](), SPECS["box"]
+    lenient = Tolerance(boxes01=1e9)
+    network.state_dict()["anchors"][0].mul_(0.3)
+    arguments = (network, spec, tiny_exports["box"].path, smooth_noise_clips(spec))
+    with pytest.raises(ExportError, match="boxes01 by"):
+        check_parity(*arguments, Tolerance(unmatched_detections=10))
+    with pytest.raises(ExportError, match="detections without a counterpart"):
+        check_parity(*arguments, lenient)
 
 
 def test_a_network_that_gives_nan_fails_parity(tmp_path: Path) -> None:

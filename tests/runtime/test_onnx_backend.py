@@ -7,12 +7,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from tiny_network import SPEC, TinyNetwork
+from tiny_network import NETWORKS, SPEC, SPECS, TinyNetwork
 
 from vadsdk.errors import ConfigError, ModelFileError
 from vadsdk.export import ExportReport
 from vadsdk.runtime import load_model
 from vadsdk.runtime.checkpoint import TorchModel
+from vadsdk.structures import OUTPUTS_OF_KIND, ModelKind, output_names
 from vadsdk.structures.model_spec import SPEC_KEY
 
 
@@ -22,12 +23,26 @@ def onnx_file(tiny_export: ExportReport) -> Path:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
-def test_onnxruntime_equals_torch_at_every_batch(onnx_file: Path, batch: int) -> None:
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_onnxruntime_equals_torch_at_every_batch(
+    tiny_exports: dict[ModelKind, ExportReport], kind: ModelKind, batch: int
+) -> None:
     clips = np.random.default_rng(batch).integers(0, 256, (batch, 4, 24, 32, 3), np.uint8)
-    expected = TorchModel(TinyNetwork(), SPEC).infer(clips)
-    came = load_model(onnx_file).infer(clips)
-    np.testing.assert_allclose(came.class_scores, expected.class_scores, atol=1e-5)
-    np.testing.assert_allclose(came.mask_logits, expected.mask_logits, atol=1e-4)
+    expected = TorchModel(NETWORKS[kind](), SPECS[kind]).infer(clips)
+    came = load_model(tiny_exports[kind].path).infer(clips)
+    assert type(came) is type(expected) is OUTPUTS_OF_KIND[kind]
+    assert len(came.class_scores) == batch
+    for name in output_names(kind):
+        np.testing.assert_allclose(getattr(came, name), getattr(expected, name), atol=1e-4)
+
+
+def test_class_scores_of_recognition_are_a_softmax(
+    tiny_exports: dict[ModelKind, ExportReport],
+) -> None:
+    clips = np.random.default_rng(0).integers(0, 256, (2, 4, 24, 32, 3), np.uint8)
+    scores = load_model(tiny_exports["recognition"].path).infer(clips).class_scores
+    np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-5)
+    assert scores.std() > 0.01
 
 
 def test_pixels_are_normalised_inside_as_the_spec_says(onnx_file: Path) -> None:
@@ -114,10 +129,11 @@ def test_an_onnx_file_of_someone_else_is_refused(onnx_file: Path, tmp_path: Path
 
 def test_metadata_of_another_model_is_refused(onnx_file: Path, tmp_path: Path) -> None:
     model = onnx.load(onnx_file)
-    onnx.helper.set_model_props(model, {SPEC_KEY: replace(SPEC, clip_length=8).to_json()})
-    onnx.save(model, tmp_path / "mixed.onnx")
-    with pytest.raises(ModelFileError, match="do not belong together"):
-        load_model(tmp_path / "mixed.onnx")
+    for spec in (replace(SPEC, clip_length=8), SPECS["box"]):
+        onnx.helper.set_model_props(model, {SPEC_KEY: spec.to_json()})
+        onnx.save(model, tmp_path / "mixed.onnx")
+        with pytest.raises(ModelFileError, match="do not belong together"):
+            load_model(tmp_path / "mixed.onnx")
 
 
 @pytest.mark.parametrize("location", ["weights.bin", "../weights.bin", "{folder}/weights.bin"])
