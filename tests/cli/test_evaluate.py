@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_network import SPEC
+from tiny_network import SPEC, SPECS
 from tiny_videos import write_video
 from typer.testing import CliRunner, Result
 
@@ -17,7 +16,6 @@ from vadsdk.evaluation.conventions import CONVENTIONS
 from vadsdk.export import ExportReport
 from vadsdk.streaming.scoring_linking import LINKINGS
 from vadsdk.structures import RecognitionOutputs, Tube
-from vadsdk.structures.model_spec import RecognitionDecodingSpec
 
 NUM_FRAMES = 20
 
@@ -164,8 +162,7 @@ class Fixed:
     """A model that runs and says the same of every clip; it stands in for a file."""
 
     def __init__(self, scores: list[float], kind: str = "recognition") -> None:
-        decoding = SPEC.decoding if kind == "mask" else RecognitionDecodingSpec()
-        self.spec = replace(SPEC, kind=kind, decoding=decoding)
+        self.spec = SPECS[kind]
         self._scores = np.array(scores, np.float32)
 
     def infer(self, clips: np.ndarray) -> RecognitionOutputs:

@@ -12,16 +12,10 @@ from vadsdk.data.records import VideoRecord
 from vadsdk.errors import ConfigError, DatasetError, ModelFileError
 from vadsdk.streaming.scoring_recognition import clip_frames, score_recognition
 from vadsdk.structures import ModelSpec, RecognitionOutputs, Tube
-from vadsdk.structures.model_spec import BoxDecodingSpec, RecognitionDecodingSpec
 from vadsdk.video import VideoWriter
 
 LABELS = ("dark", "grey", "light")
-SPEC = replace(
-    make_spec(clip_length=3, stride=2),
-    kind="recognition",
-    labels=LABELS,
-    decoding=RecognitionDecodingSpec(),
-)
+SPEC = replace(make_spec(clip_length=3, stride=2, kind="recognition"), labels=LABELS)
 
 
 class Brightness:
@@ -104,7 +98,7 @@ def test_a_video_with_tubes_of_one_class_has_that_class(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused_before_any_video_is_read(tmp_path: Path) -> None:
     record = a_video(tmp_path, "a", [0], "dark")
     missing = replace(record, path=tmp_path / "missing.mp4")
-    box = Brightness(replace(SPEC, kind="box", decoding=BoxDecodingSpec()))
+    box = Brightness(replace(make_spec(kind="box"), labels=LABELS))
     with pytest.raises(ConfigError, match="a model of kind 'box' has no class scores"):
         score_recognition(box, LABELS, [missing])
     with pytest.raises(DatasetError, match="knows dark, grey, light, but the data set has dark"):

@@ -1,0 +1,32 @@
+"""Networks of every kind through the exporter, as small as their settings allow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vadsdk import Detector
+from vadsdk.export import export_onnx
+from vadsdk.models import build_model
+
+LABELS = ("wave", "jump", "sit")
+SMALL: dict[str, dict[str, object]] = {
+    "r3d-n": {"input_size": 32, "clip_length": 4, "frame_stride": 1},
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_exported_network_is_the_same_detector_and_runs(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build_model(name, len(LABELS), SMALL[name])
+    spec = network.spec(name, LABELS)
+    report = export_onnx(network, spec, tmp_path / "model.onnx")
+    assert report.parity.max_abs_error < 1e-5
+    assert report.parity.num_detections > 0
+    assert report.parity.unmatched_detections == 0
+    frames = [np.full((40, 60, 3), 10 * i, np.uint8) for i in range(8)]
+    result = Detector.load(tmp_path / "model.onnx").predict(frames)
+    assert [frame.index for frame in result.frames] == list(range(8))
