@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_videos import write_video
 from typer.testing import CliRunner, Result
@@ -30,7 +31,7 @@ def test_what_a_model_drew_comes_back_as_a_data_set(
     tiny_export: ExportReport, footage: Path, format: str
 ) -> None:
     model = tiny_export.path
-    done = data("prelabel", model, footage, "--format", format, "--min-score", 0)
+    done = data("prelabel", model, footage, "--format", format, "--min-score", 0, "--boxes-only")
     assert done.exit_code == 0, done.output
     dataset = open_dataset(footage)
     assert dataset.format == format
@@ -47,6 +48,36 @@ def test_what_a_model_drew_comes_back_as_a_data_set(
         assert tube.frame_indices.tolist() == drawn.frame_indices.tolist()
         assert tube.boxes_xyxy == pytest.approx(drawn.boxes_xyxy, abs=0.02)
     assert f"{2 * len(expected)} tubes in 2 videos, 0 left out" in done.output
+
+
+@pytest.mark.parametrize("format", ["cvat", "coco"])
+def test_masks_that_a_model_drew_come_back_pixel_for_pixel(
+    tiny_export: ExportReport, footage: Path, format: str
+) -> None:
+    done = data("prelabel", tiny_export.path, footage, "--format", format, "--min-score", 0)
+    assert done.exit_code == 0, done.output
+    dataset = open_dataset(footage)
+    assert dataset.has_masks
+    result = Detector.load(tiny_export.path).predict(footage / "a.mp4")
+    drawn = {frame for tube in result.tubes for frame in tube.frame_indices.tolist()}
+    ids = {tube.id for tube in result.tubes}
+    record = dataset.records[0]
+    for frame in result.frames:
+        if frame.index in drawn:
+            rows = np.isin(frame.detections.track_ids, list(ids))
+            expected = frame.detections.masks[rows].any(axis=0)
+            found = dataset.actor_masks(record, [frame.index])[0]
+            np.testing.assert_array_equal(found, expected)
+    assert f"tubes ({2 * len(ids)} with masks) in 2 videos" in done.output
+
+
+def test_trimmed_videos_without_boxes_are_not_exported(tmp_path: Path) -> None:
+    write_video(tmp_path / "set" / "wave" / "a.mp4", 4)
+    (tmp_path / "set" / "my_train.txt").write_text("wave/a.mp4 4 0\n", encoding="utf-8")
+    done = data("export", tmp_path / "set", "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "wave/a.mp4 has one class as a whole and no boxes, which cvat" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_weak_tubes_and_broken_videos_are_left_out(

@@ -14,6 +14,7 @@ from tiny_data import FPS, HEIGHT, WIDTH, box_masks, make_tube, write_video
 from vadsdk.data.coco import CocoDataset
 from vadsdk.data.coco_writer import write_coco
 from vadsdk.data.records import VideoRecord
+from vadsdk.data.rle import EncodedMasks
 from vadsdk.errors import DatasetError
 from vadsdk.structures import Tube
 
@@ -118,7 +119,7 @@ def test_masks_come_back_as_they_were_and_pycocotools_reads_them(tmp_path: Path)
         path,
         [record],
         LABELS,
-        tube_masks=lambda _, tube: box_masks(tube) if tube.label == "jump" else None,
+        tube_masks=lambda _, t: EncodedMasks.of(box_masks(t)) if t.label == "jump" else None,
     )
     dataset = CocoDataset(tmp_path)
     expected = np.zeros((NUM_FRAMES, HEIGHT, WIDTH), np.bool_)
@@ -211,10 +212,11 @@ def test_names_that_come_twice_and_masks_that_do_not_fit_are_refused(tmp_path: P
         write_coco(path, [record], ["wave", "wave", "jump"])
     with pytest.raises(DatasetError, match="has one video and one label at least"):
         write_coco(path, [], LABELS)
+    small = EncodedMasks.of(np.zeros((5, 3, 4), np.bool_))
     with pytest.raises(
         DatasetError, match=r"tube 0: its masks are \(5, 3, 4\), expected \(5, 48, 64\)"
     ):
-        write_coco(path, [record], LABELS, tube_masks=lambda *_: np.zeros((5, 3, 4), np.bool_))
+        write_coco(path, [record], LABELS, tube_masks=lambda *_: small)
     assert not path.exists()
 
 

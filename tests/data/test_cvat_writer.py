@@ -16,6 +16,7 @@ from vadsdk.data.cvat_outlines import mask_polygon
 from vadsdk.data.cvat_shapes import Polygon
 from vadsdk.data.cvat_writer import CvatVideoTubes, write_cvat
 from vadsdk.data.records import VideoRecord
+from vadsdk.data.rle import EncodedMasks
 from vadsdk.errors import DatasetError
 from vadsdk.structures import Tube
 
@@ -34,7 +35,8 @@ def record(name: str = "clip.mp4", **changes: Any) -> VideoRecord:
 
 
 def video(*tubes: Tube, masks: Any = None, **changes: Any) -> CvatVideoTubes:
-    return CvatVideoTubes(record=record(**changes), tubes=tubes, masks=masks or {})
+    encoded = {id: EncodedMasks.of(found.astype(np.bool_)) for id, found in (masks or {}).items()}
+    return CvatVideoTubes(record=record(**changes), tubes=tubes, masks=encoded)
 
 
 def shapes_of(path: Path) -> list[tuple[str, int, int]]:

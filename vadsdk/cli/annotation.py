@@ -16,6 +16,7 @@ from vadsdk.errors import ConfigError, DatasetError, VideoError
 if TYPE_CHECKING:
     from vadsdk import Detector
     from vadsdk.data.exporting import VideoTubes
+    from vadsdk.data.predicted_tubes import PredictedTubes
 
 AnnotationFormat = Annotated[str, typer.Option("--format", help="cvat or coco.")]
 
@@ -49,15 +50,20 @@ def prelabel(
     min_score: Annotated[
         float, typer.Option(min=0, max=1, help="Leave out tubes that score less.")
     ] = 0.2,
+    boxes_only: Annotated[
+        bool, typer.Option("--boxes-only", help="Leave out the masks of a mask model.")
+    ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
 ) -> None:
-    """Let a model draw the boxes, to be corrected in an annotation tool and trained on.
+    """Let a model draw boxes and masks, to be corrected in an annotation tool and trained on.
 
-    Upload the files to tasks of the same videos and labels. Corrected and exported again, put them
-    beside their videos: `vadsdk train --data` reads the folder.
+    Masks are polygons in CVAT, instead of the boxes, and RLE beside the boxes in COCO. Upload the
+    files to tasks of the same videos and labels. Corrected and exported again, put them beside
+    their videos: `vadsdk train --data` reads the folder.
     """
     from vadsdk import Detector
     from vadsdk.data.exporting import write_tubes
+    from vadsdk.data.predicted_tubes import PredictedTubes
 
     paths = _videos(footage)
     root = footage if footage.is_dir() else footage.parent
@@ -67,7 +73,8 @@ def prelabel(
         task = bar.add_task("prelabelling", total=len(paths))
         for path in paths:
             try:
-                videos.append(_predicted(detector, path, root, min_score))
+                found = PredictedTubes(min_score=min_score, with_masks=not boxes_only)
+                videos.append(_predicted(detector, path, root, found))
             except VideoError as error:
                 failed.append(str(error))
             bar.advance(task)
@@ -77,8 +84,11 @@ def prelabel(
         raise DatasetError(f"none of the {len(paths)} videos in {footage} could be read")
     written = write_tubes(format, out or root, videos, detector.labels)
     num_tubes = sum(len(video.tubes) for video in videos)
+    num_masked = sum(len(video.masks) for video in videos)
+    masked = f" ({num_masked} with masks)" if num_masked else ""
     console.stdout.print(
-        f"{num_tubes} tubes in {len(videos)} videos, {len(failed)} left out", highlight=False
+        f"{num_tubes} tubes{masked} in {len(videos)} videos, {len(failed)} left out",
+        highlight=False,
     )
     _report(written, out or root)
 
@@ -94,26 +104,23 @@ def _videos(footage: Path) -> list[Path]:
     return paths
 
 
-def _predicted(detector: Detector, path: Path, root: Path, min_score: float) -> VideoTubes:
+def _predicted(detector: Detector, path: Path, root: Path, found: PredictedTubes) -> VideoTubes:
     from vadsdk.data.exporting import VideoTubes
     from vadsdk.data.records import VideoRecord
     from vadsdk.video import probe
 
     info = probe(path)
-    tubes, num_frames = [], 0
-    for frame in detector.stream(path):
-        num_frames += 1
-        tubes += [event.tube for event in frame.events if event.tube is not None]
+    found.add_all(detector.stream(path))
     record = VideoRecord(
         name=path.relative_to(root).as_posix(),
         path=path,
         split="train",
-        num_frames=num_frames,
+        num_frames=found.num_frames,
         width=info.width,
         height=info.height,
         fps=info.fps or 0.0,
     )
-    return VideoTubes(record=record, tubes=tuple(tube for tube in tubes if tube.score >= min_score))
+    return VideoTubes(record=record, tubes=tuple(found.tubes), masks=found.masks)
 
 
 def _report(paths: list[Path], folder: Path) -> None:

@@ -8,17 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vadsdk.data.atomic import write_text
 from vadsdk.data.coco_footage import picture_names
 from vadsdk.data.records import VideoRecord
-from vadsdk.data.rle import encode_masks
+from vadsdk.data.rle import EncodedMasks
 from vadsdk.errors import DatasetError
 from vadsdk.structures import Tube
 
-TubeMasks = Callable[[VideoRecord, Tube], NDArray[np.bool_] | None]
-"""Returns (F, H, W) masks of a tube's frames, None where it has none."""
+TubeMasks = Callable[[VideoRecord, Tube], EncodedMasks | None]
+"""Returns the masks of a tube, None where it has none."""
 JsonEntry = dict[str, object]
 
 
@@ -43,7 +42,7 @@ def write_coco(
         root: folder below which the videos lie, and to which their names are relative; None: that
             of `path`, or the one above if that is `annotations`. A video that lies elsewhere keeps
             the name of its record.
-        tube_masks: gives the masks.
+        tube_masks: gives the masks; a frame whose mask is empty has a box alone.
 
     Raises:
         DatasetError: names or ids are not unique, a label is not among `labels`, masks do not fit,
@@ -162,12 +161,11 @@ def _boxes(
     """Yield the frame and what is to be said of each box of a tube."""
     masks = tube_masks(video, tube) if tube_masks else None
     size = (video.height, video.width)
-    if masks is not None and masks.shape != (len(tube), *size):
+    if masks is not None and (len(masks), *masks.size) != (len(tube), *size):
         raise DatasetError(
-            f"{video.name}, tube {tube.id}: its masks are {masks.shape}, expected "
+            f"{video.name}, tube {tube.id}: its masks are {(len(masks), *masks.size)}, expected "
             f"{(len(tube), *size)}"
         )
-    counts = encode_masks(masks) if masks is not None else []
     boxes = tube.boxes_xyxy.astype(np.float64)
     for place, (frame, (x1, y1, x2, y2)) in enumerate(
         zip(tube.frame_indices.tolist(), boxes.tolist(), strict=True)
@@ -179,7 +177,8 @@ def _boxes(
             "area": (x2 - x1) * (y2 - y1),
             "iscrowd": 0,
         }
-        if masks is not None:
-            entry["area"] = int(masks[place].sum())
-            entry["segmentation"] = {"size": list(size), "counts": counts[place]}
+        area = int(masks.mask(place).sum()) if masks is not None else 0
+        if masks is not None and area:
+            entry["area"] = area
+            entry["segmentation"] = {"size": list(size), "counts": masks.counts[place]}
         yield frame, entry

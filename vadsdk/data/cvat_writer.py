@@ -23,6 +23,7 @@ from vadsdk.data.atomic import complete_or_absent
 from vadsdk.data.cvat_outlines import mask_polygon
 from vadsdk.data.problems import VideoExtent, label_problems, tube_problems
 from vadsdk.data.records import VideoRecord
+from vadsdk.data.rle import EncodedMasks
 from vadsdk.errors import DatasetError
 from vadsdk.structures import Tube
 from vadsdk.video.folders import VIDEO_SUFFIXES
@@ -40,9 +41,9 @@ class CvatVideoTubes:
     """The video: its name, split, frames and size."""
     tubes: tuple[Tube, ...]
     """Annotated or predicted; their boxes are written if they have no masks."""
-    masks: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
-    """(F, H, W) for the id of each tube that has masks, one for each of its frames. They are
-    written as polygons, exactly; a frame whose mask is empty has no shape."""
+    masks: Mapping[int, EncodedMasks] = field(default_factory=dict)
+    """Of each tube that has masks, by its id. They are written as polygons, exactly, because CVAT
+    keeps the first frame alone of a track of <mask>; a frame whose mask is empty has no shape."""
 
 
 def write_cvat(folder: Path, videos: Sequence[CvatVideoTubes], labels: Sequence[str]) -> list[Path]:
@@ -118,11 +119,12 @@ def _check_masks(file: str, video: CvatVideoTubes) -> None:
         if tube_id not in tube_of:
             raise DatasetError(f"{file}: there are masks for {tube_id}, which is no tube's id")
         expected = (len(tube_of[tube_id]), video.record.height, video.record.width)
-        if masks.shape != expected:
+        if (len(masks), *masks.size) != expected:
             raise DatasetError(
-                f"{file}: the masks of tube {tube_id} are {masks.shape}, expected {expected}"
+                f"{file}: the masks of tube {tube_id} are {(len(masks), *masks.size)}, "
+                f"expected {expected}"
             )
-        if not masks.any():
+        if masks.are_empty:
             raise DatasetError(
                 f"{file}: the masks of tube {tube_id} are all empty; leave them out to write boxes"
             )
@@ -183,10 +185,14 @@ def _text(text: str) -> str:
 
 
 def _shape_lines(
-    tube: Tube, masks: NDArray[np.bool_] | None, attribute: str, num_frames: int
+    tube: Tube, masks: EncodedMasks | None, attribute: str, num_frames: int
 ) -> Iterator[str]:
     frames = tube.frame_indices.tolist()
-    shapes = map(_box, tube.boxes_xyxy) if masks is None else map(_polygon, masks)
+    shapes = (
+        map(_box, tube.boxes_xyxy)
+        if masks is None
+        else (_polygon(masks.mask(index)) for index in range(len(masks)))
+    )
     visible = [(frame, shape) for frame, shape in zip(frames, shapes, strict=True) if shape]
     followers = [frame for frame, _ in visible[1:]]
     for (frame, (tag, geometry)), following in zip(visible, [*followers, num_frames], strict=True):

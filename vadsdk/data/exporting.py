@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vadsdk.data.coco_writer import write_coco
 from vadsdk.data.cvat_writer import CvatVideoTubes, write_cvat
 from vadsdk.data.records import VideoRecord
-from vadsdk.errors import unknown_name
+from vadsdk.data.rle import EncodedMasks
+from vadsdk.errors import DatasetError, unknown_name
 from vadsdk.structures import Tube
 
 COCO_FILE = "annotations.json"
@@ -23,6 +24,8 @@ class VideoTubes:
     """The video."""
     tubes: tuple[Tube, ...]
     """What to write of it."""
+    masks: Mapping[int, EncodedMasks] = field(default_factory=dict)
+    """Of each tube that has masks, by its id."""
 
 
 def write_tubes(
@@ -31,28 +34,45 @@ def write_tubes(
     """Write tubes in one of `EXPORT_FORMATS` and return the files, each whole or not at all.
 
     Args:
-        format: "cvat" writes one XML file a video, "coco" one JSON file.
+        format: "cvat" writes one XML file a video, masks as polygons; "coco" one JSON file, masks
+            as RLE beside the boxes.
         folder: is made if it is missing.
         videos: with their tubes.
         labels: names of the classes, in their order.
 
     Raises:
         ConfigError: unknown format.
-        DatasetError: a tube does not fit its video or the labels, or a file cannot be written.
+        DatasetError: a tube does not fit its video or the labels, a video has a class as a whole
+            and no tubes, or a file cannot be written.
     """
     if format not in EXPORT_FORMATS:
         raise unknown_name("annotation format", format, EXPORT_FORMATS)
+    for video in videos:
+        if video.record.video_label is not None:
+            raise DatasetError(
+                f"{video.record.name} has one class as a whole and no boxes, which {format} cannot "
+                "hold; let a model draw them with: vadsdk data prelabel"
+            )
     return EXPORT_FORMATS[format](folder, videos, labels)
 
 
 def _cvat(folder: Path, videos: Sequence[VideoTubes], labels: Sequence[str]) -> list[Path]:
-    entries = [CvatVideoTubes(record=video.record, tubes=video.tubes) for video in videos]
+    entries = [
+        CvatVideoTubes(record=video.record, tubes=video.tubes, masks=video.masks)
+        for video in videos
+    ]
     return write_cvat(folder, entries, labels)
 
 
 def _coco(folder: Path, videos: Sequence[VideoTubes], labels: Sequence[str]) -> list[Path]:
     path = folder / COCO_FILE
-    write_coco(path, [replace(video.record, tubes=video.tubes) for video in videos], labels)
+    masks_of = {video.record.name: video.masks for video in videos}
+    write_coco(
+        path,
+        [replace(video.record, tubes=video.tubes) for video in videos],
+        labels,
+        tube_masks=lambda record, tube: masks_of[record.name].get(tube.id),
+    )
     return [path]
 
 

@@ -6,10 +6,47 @@ Legend: F masks, H, W.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncodedMasks:
+    """The masks of one tube, small enough to be kept for hours of video."""
+
+    size: tuple[int, int]
+    """H and W."""
+    counts: tuple[str, ...]
+    """F compressed `counts`, one for each frame of the tube; that of an empty mask where it has
+    none."""
+
+    def __len__(self) -> int:
+        """Return F."""
+        return len(self.counts)
+
+    def mask(self, index: int) -> NDArray[np.bool_]:
+        """Return the (H, W) mask of the tube's frame number `index`."""
+        mask: NDArray[np.bool_] = decode_masks([self.counts[index]], self.size)[0]
+        return mask
+
+    @property
+    def are_empty(self) -> bool:
+        """Whether no pixel is set."""
+        nothing = no_pixels(self.size)
+        return all(counts == nothing for counts in self.counts)
+
+    @staticmethod
+    def of(masks: NDArray[np.bool_]) -> EncodedMasks:
+        """Encode (F, H, W) masks."""
+        return EncodedMasks(size=masks.shape[1:], counts=tuple(encode_masks(masks)))
+
+
+def no_pixels(size: tuple[int, int]) -> str:
+    """Return the compressed `counts` of an empty (H, W) mask."""
+    return encode_masks(np.zeros((1, *size), np.bool_))[0]
 
 
 def encode_masks(masks: NDArray[np.bool_]) -> list[str]:
