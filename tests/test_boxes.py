@@ -106,11 +106,19 @@ def test_what_does_not_fit_is_refused(boxes, scores, threshold, text) -> None:
             suppress(boxes, scores, threshold)
 
 
+def test_nms_returns_the_best_that_are_asked_for() -> None:
+    boxes, scores = np.array([A, NEAR_A, FAR]), np.array([0.9, 0.8, 0.5])
+    kept = [nms(boxes, scores, 0.5, max_kept=count).tolist() for count in (0, 1, 2, 3)]
+    assert kept == [[], [0], [0, 2], [0, 2]]
+
+
 def test_tubelets_and_negative_limits_are_refused() -> None:
     with pytest.raises(ValueError, match="for soft NMS alone"):
         nms(np.zeros((2, 3, 4)), np.zeros(2), 0.5)
     with pytest.raises(ValueError, match="not -1"):
         soft_nms(NONE, np.zeros(0), 0.5, max_kept=-1)
+    with pytest.raises(ValueError, match="not -2"):
+        nms(NONE, np.zeros(0), 0.5, max_kept=-2)
 
 
 @given(st.integers(0, 10_000))

@@ -39,6 +39,7 @@ def nms(
     scores: NDArray[np.floating],
     iou_threshold: float,
     *,
+    max_kept: int | None = None,
     inclusive: bool = False,
 ) -> NDArray[np.int64]:
     """Return the indices of the boxes that repeat no better one, by falling score.
@@ -50,18 +51,22 @@ def nms(
         boxes_xyxy: (N, 4).
         scores: (N,).
         iou_threshold: an IoU above this removes a box; in [0, 1].
+        max_kept: how many to return at most; None for all.
         inclusive: the max edge is a box's last pixel, as in `box_iou`.
 
     Raises:
-        ValueError: shapes that do not fit, values that are not finite, a threshold out of range.
+        ValueError: shapes that do not fit, values that are not finite, a threshold out of range, or
+            a negative `max_kept`.
     """
-    overlaps = _check(boxes_xyxy, scores, iou_threshold, inclusive=inclusive, ndim=2)
-    kept = []
+    _check(boxes_xyxy, scores, iou_threshold, max_kept, ndim=2)
+    kept: list[np.int64] = []
     left = np.argsort(-scores, kind="stable")
-    while len(left):
+    while len(left) and len(kept) != max_kept:
         best, left = left[0], left[1:]
         kept.append(best)
-        left = left[overlaps[best, left] <= iou_threshold]
+        # A row at a time: most boxes are gone before their overlaps are asked for.
+        overlaps = box_iou(boxes_xyxy[best], boxes_xyxy[left], inclusive=inclusive)
+        left = left[overlaps <= iou_threshold]
     return np.array(kept, np.int64)
 
 
@@ -94,9 +99,9 @@ def soft_nms(
         ValueError: shapes that do not fit, values that are not finite, a threshold out of range, or
             a negative `max_kept`.
     """
-    if max_kept is not None and max_kept < 0:
-        raise ValueError(f"max_kept must be 0 or more, or None for all, not {max_kept}")
-    overlaps = _check(boxes_xyxy, scores, iou_threshold, inclusive=inclusive, ndim=boxes_xyxy.ndim)
+    _check(boxes_xyxy, scores, iou_threshold, max_kept, ndim=boxes_xyxy.ndim)
+    overlaps = box_iou(boxes_xyxy[:, None], boxes_xyxy[None], inclusive=inclusive)
+    overlaps = overlaps.sum(axis=-1) if overlaps.ndim == 3 else overlaps  # (N, N)
     highest = iou_threshold * (boxes_xyxy.shape[1] if boxes_xyxy.ndim == 3 else 1)
     lowered = scores.astype(np.float64)
     left = np.argsort(-scores, kind="stable")
@@ -113,11 +118,10 @@ def _check(
     boxes_xyxy: NDArray[np.floating],
     scores: NDArray[np.floating],
     iou_threshold: float,
+    max_kept: int | None,
     *,
-    inclusive: bool,
     ndim: int,
-) -> NDArray[np.float64]:
-    """Return the (N, N) overlaps, summed over the boxes of tubelets, once all fits."""
+) -> None:
     count = len(scores)
     fits = boxes_xyxy.ndim == ndim in (2, 3) and boxes_xyxy.shape[-1] == 4
     if not fits or len(boxes_xyxy) != count or scores.ndim != 1:
@@ -129,5 +133,5 @@ def _check(
         raise ValueError(f"iou_threshold must lie in [0, 1], not {iou_threshold}")
     if not np.isfinite(boxes_xyxy).all() or not np.isfinite(scores).all():
         raise ValueError("boxes and scores must be finite")
-    overlaps = box_iou(boxes_xyxy[:, None], boxes_xyxy[None], inclusive=inclusive)
-    return overlaps.sum(axis=-1) if ndim == 3 else overlaps
+    if max_kept is not None and max_kept < 0:
+        raise ValueError(f"max_kept must be 0 or more, or None for all, not {max_kept}")

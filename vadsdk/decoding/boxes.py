@@ -58,8 +58,7 @@ def decode_boxes(
     groups = np.zeros(len(sure), np.int64)
     if not spec.class_agnostic_nms:
         groups = class_scores[sure].argmax(axis=1)
-    kept = _suppress(boxes_xyxy01[sure], objectness[sure], groups, spec.nms_iou_threshold)
-    kept = kept[: spec.max_detections]
+    kept = _suppress(boxes_xyxy01[sure], objectness[sure], groups, spec)
     return Detections(
         boxes_xyxy=pixels[kept].astype(np.float32),
         class_scores=scores[sure[kept]].astype(np.float32),
@@ -84,12 +83,14 @@ def _suppress(
     boxes_xyxy: NDArray[np.float32],
     objectness: NDArray[np.float32],
     groups: NDArray[np.int64],
-    iou_threshold: float,
+    spec: BoxDecodingSpec,
 ) -> NDArray[np.int64]:
     """Return the rows left, by falling objectness; only boxes of one group repeat each other."""
+    most = spec.max_detections
     kept = [np.zeros(0, np.int64)]
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
-        kept.append(rows[nms(boxes_xyxy[rows], objectness[rows], iou_threshold)])
-    left = np.sort(np.concatenate(kept))
-    return left[np.argsort(-objectness[left], kind="stable")]
+        left = nms(boxes_xyxy[rows], objectness[rows], spec.nms_iou_threshold, max_kept=most)
+        kept.append(rows[left])
+    all_kept = np.sort(np.concatenate(kept))
+    return all_kept[np.argsort(-objectness[all_kept], kind="stable")[:most]]
