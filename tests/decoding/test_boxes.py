@@ -85,6 +85,12 @@ def test_at_most_so_many_of_the_highest_objectness_come_out():
     np.testing.assert_allclose(found.boxes_xyxy[:, 0], [140, 120, 100], rtol=1e-5)
 
 
+def test_the_limit_is_of_all_classes_together():
+    scores = [[1.0, 0.0], [0.0, 1.0]]
+    found = decoded([LEFT, RIGHT], [0.8, 0.9], scores, max_detections=1, class_agnostic_nms=False)
+    assert found.labels.tolist() == [1]
+
+
 def test_no_candidate_gives_no_detection_but_keeps_the_classes():
     assert decoded([LEFT], [0.01]).class_scores.shape == (0, 2)
     assert decoded([], []).class_scores.shape == (0, 2)

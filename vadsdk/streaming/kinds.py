@@ -1,4 +1,4 @@
-"""What differs between the kinds of models when they run on a stream: a line of a table each."""
+"""What differs between the kinds of models when they run on a stream: windows, fusion and delay."""
 
 from __future__ import annotations
 
