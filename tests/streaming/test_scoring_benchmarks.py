@@ -16,8 +16,8 @@ from vadsdk.data.davis import DavisDataset
 from vadsdk.data.youtube_vos import YoutubeVosDataset
 from vadsdk.evaluation.ava_map import AvaConventions, ava_conventions
 from vadsdk.streaming.scoring import ScoredVideos, ScoringSettings, score_videos
-from vadsdk.streaming.scoring_ava import AvaSettings
-from vadsdk.structures import MaskOutputs
+from vadsdk.streaming.scoring_ava import AvaScorer, AvaSettings
+from vadsdk.structures import Detections, FrameResult, MaskOutputs, VideoResult
 from vadsdk.video import VideoWriter
 
 HEIGHT, WIDTH = 24, 32
@@ -214,3 +214,25 @@ def test_the_list_of_the_evaluated_classes_is_taken_where_it_is_there(tmp_path: 
     found = scored_on(dataset, "val").ava
     assert found is not None
     assert found.labels == ("sit",)
+
+
+def test_a_model_that_finds_nobody_on_annotated_key_frames_scores_0(tmp_path: Path) -> None:
+    """It is not taken for detections of other videos, which have other names or times."""
+    dataset = ava(tmp_path / "ava")
+    benchmark = dataset.benchmark("val")
+    scorer = AvaScorer(benchmark, dataset.records, AvaSettings())
+    (record,) = dataset.records
+    box = np.array([[2, 8, 6, 12]], np.float32)
+    seen = Detections(
+        boxes_xyxy=box,
+        class_scores=np.array([[0.9, 0.8]], np.float32),
+        track_ids=np.zeros(1, np.int64),
+    )
+    frames = [FrameResult(index=5, pts_seconds=0.5, detections=seen, labels=dataset.labels)]
+    scorer.add(record, VideoResult(frames=frames, tubes=[], labels=dataset.labels))
+    assert scorer.scores().mean == 0.0
+    frames = [FrameResult(index=9020, pts_seconds=902, detections=seen, labels=dataset.labels)]
+    long = replace(record, num_frames=10_000)
+    scorer.add(long, VideoResult(frames=frames, tubes=[], labels=dataset.labels))
+    assert scorer.scores().mean == 0.0
+    assert scorer.scores().num_answers.tolist() == [0, 0]

@@ -52,8 +52,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="What makes tubes, online (default) or offline: viterbi, greedy, road, retinanet, "
-            "yowo (as paper 2), multisports, moc. Give it again to see several beside each other; "
-            "the first one counts."
+            "yowo (paper 2's detector), multisports, moc. Give it again to see several beside each "
+            "other; the first one counts."
         ),
     ] = None,
     clips: Annotated[

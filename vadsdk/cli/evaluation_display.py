@@ -22,7 +22,7 @@ from vadsdk.evaluation.resampled_precision import JudgedAnswers, map_intervals
 from vadsdk.streaming.scoring_linking import ONLINE
 
 if TYPE_CHECKING:
-    from vadsdk.evaluation import ClassScores
+    from vadsdk.evaluation import ClassScores, RecallProtocol
     from vadsdk.evaluation.bootstrap import BootstrapInterval, PairedDifference
     from vadsdk.streaming.scoring import ScoredVideos
     from vadsdk.streaming.scoring_objects import ObjectScores
@@ -140,8 +140,19 @@ def _print_recalls(scored: ScoredVideos) -> None:
         highlight=False,
     )
     if scored.report.recall_protocol is not None:
-        values = scored.report.to_json()["recall_protocol"]
-        console.stdout.print(f"recall protocol (paper 1's own measure): {values}", highlight=False)
+        console.stdout.print(_recall_line(scored.report.recall_protocol), highlight=False)
+
+
+def _recall_line(recall: RecallProtocol) -> str:
+    parts = [
+        f"{_percent(float(shares[index]))} % of {unit} at IoU {threshold:g}"
+        for unit, shares in (
+            ("frames", recall.mean_frame_recalls),
+            ("videos", recall.mean_video_recalls),
+        )
+        for index, threshold in enumerate(recall.iou_thresholds)
+    ]
+    return f"recall protocol (paper 1's own measure, no mAP): {', '.join(parts)}"
 
 
 def _print_ava(scores: ClassScores) -> None:
@@ -165,7 +176,7 @@ def _print_ava(scores: ClassScores) -> None:
 
 def _print_objects(scores: ObjectScores) -> None:
     count = sum(len(one.object_ids) for one in scores.sequences.values())
-    title = f"{count} objects of {len(scores.sequences)} sequences, in percent"
+    title = f"{count} objects of {len(scores.sequences)} sequences, no mask given, in percent"
     header = ("frames", "J", "recall", "decay", "F", "recall", "decay", "J&F")
     table = Table(*header, title=title)
     parts = {"all": scores.all_frames, "without first and last": scores.without_ends}

@@ -79,9 +79,13 @@ class AvaScorer:
         Raises:
             ConfigError: see `ava_map`.
         """
+        detections = join_rows(self._parts)
+        annotated = {*self._truth.key_frames(), *self._truth.empty_key_frames}
+        if not annotated.intersection(detections.key_frames()):
+            detections = detections.at(np.zeros(0, np.int64))  # nothing was found where one looks
         return ava_map(
             self._truth,
-            join_rows(self._parts),
+            detections,
             self._benchmark.evaluated,
             excluded=self._benchmark.excluded if self._settings.use_exclusions else (),
             conventions=self._settings.conventions,
