@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vadsdk.data.predicted_tubes import PredictedTubes
 
 AnnotationFormat = Annotated[str, typer.Option("--format", help="cvat or coco.")]
+BoxesOnly = Annotated[bool, typer.Option("--boxes-only", help="Leave out masks.")]
 
 
 def export(
@@ -29,14 +30,26 @@ def export(
         str | None, typer.Option("--from", help="Layout of the data set; found out if left out.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="One split alone.")] = None,
+    boxes_only: BoxesOnly = False,
 ) -> None:
-    """Write a data set's tubes for an annotation tool; the videos stay where they are."""
+    """Write a data set's tubes for an annotation tool; the videos stay where they are.
+
+    Masks that are known of each tube are polygons in CVAT, instead of the boxes, and RLE in COCO.
+    """
     from vadsdk.data.dataset import open_dataset
     from vadsdk.data.exporting import VideoTubes, write_tubes
+    from vadsdk.data.tube_masks import masks_of_tubes
 
     dataset = open_dataset(root, format=source_format)
     records = dataset.records if split is None else dataset.split(split)
-    videos = [VideoTubes(record=record, tubes=record.tubes) for record in records]
+    videos = [
+        VideoTubes(
+            record=record,
+            tubes=record.tubes,
+            masks={} if boxes_only else masks_of_tubes(dataset, record),
+        )
+        for record in records
+    ]
     _report(write_tubes(format, out, videos, dataset.labels), out)
 
 
@@ -50,9 +63,7 @@ def prelabel(
     min_score: Annotated[
         float, typer.Option(min=0, max=1, help="Leave out tubes that score less.")
     ] = 0.2,
-    boxes_only: Annotated[
-        bool, typer.Option("--boxes-only", help="Leave out the masks of a mask model.")
-    ] = False,
+    boxes_only: BoxesOnly = False,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
 ) -> None:
     """Let a model draw boxes and masks, to be corrected in an annotation tool and trained on.

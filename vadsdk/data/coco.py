@@ -35,7 +35,9 @@ from vadsdk.data.coco_videos import CocoVideos, read_videos
 from vadsdk.data.contained_paths import ContainedPaths
 from vadsdk.data.problems import Problem, raise_if_fatal
 from vadsdk.data.records import VideoRecord, fill_boxes, records_of_split
+from vadsdk.data.rle import EncodedMasks, encode_in_parts
 from vadsdk.errors import DatasetError
+from vadsdk.structures import Tube
 
 FILE_PATTERNS = ("annotations.json", "instances_*.json", "annotations/*.json")
 SPLITS = {
@@ -93,8 +95,36 @@ class CocoDataset:
         """
         if record.name not in self._boxes:
             return fill_boxes(record, frame_indices)
+        return self._drawn(self._boxes[record.name], record, frame_indices)
+
+    def tube_masks(self, record: VideoRecord, tube: Tube) -> EncodedMasks | None:
+        """Return the masks of a tube, None if none of its boxes has a segmentation.
+
+        A box of it without a segmentation is filled.
+        """
+        rows = zip(tube.frame_indices.tolist(), tube.boxes_xyxy.tolist(), strict=True)
+        places = {(frame, tuple(box)) for frame, box in rows}
+        own = [
+            box
+            for box in self._boxes.get(record.name, ())
+            if box.label == tube.label
+            and (box.frame, tuple(np.array(box.xyxy, np.float32).tolist())) in places
+        ]
+        if all(box.segmentation is None for box in own):
+            return None
+        size = (record.height, record.width)
+        return encode_in_parts(
+            tube.frame_indices, size, lambda frames: self._drawn(own, record, frames)
+        )
+
+    def _drawn(
+        self,
+        boxes: Sequence[CocoBox],
+        record: VideoRecord,
+        frame_indices: Sequence[int] | NDArray[np.integer],
+    ) -> NDArray[np.bool_]:
         by_frame: dict[int, list[CocoBox]] = {}
-        for box in self._boxes[record.name]:
+        for box in boxes:
             by_frame.setdefault(box.frame, []).append(box)
         masks = np.zeros((len(frame_indices), record.height, record.width), np.bool_)
         for mask, frame in zip(masks, frame_indices, strict=True):

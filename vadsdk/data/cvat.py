@@ -23,7 +23,9 @@ from vadsdk.data.cvat_annotation import ROOT_TAG, CvatVideo, read_content
 from vadsdk.data.cvat_shapes import Box
 from vadsdk.data.problems import Problem, raise_if_fatal
 from vadsdk.data.records import VideoRecord, fill_boxes, records_of_split
+from vadsdk.data.rle import EncodedMasks, encode_in_parts
 from vadsdk.data.xml_elements import root_tag_of
+from vadsdk.structures import Tube
 
 
 class CvatDataset:
@@ -68,6 +70,16 @@ class CvatDataset:
     ) -> NDArray[np.bool_]:
         """Return the union of the actors in each frame, (T, H, W); those with boxes are filled."""
         return _drawn(self._videos[record.name], frame_indices)
+
+    def tube_masks(self, record: VideoRecord, tube: Tube) -> EncodedMasks | None:
+        """Return the masks of a tube, None if its track has boxes."""
+        video = self._videos[record.name]
+        own = tuple(entry for entry in video.outlined if entry.tube.id == tube.id)
+        if not any(entry.has_masks for entry in own):
+            return None
+        alone = replace(video, outlined=own)
+        size = (record.height, record.width)
+        return encode_in_parts(tube.frame_indices, size, lambda frames: _drawn(alone, frames))
 
 
 def read_problems(root: Path, *, action_attribute: str | None = None) -> list[Problem]:

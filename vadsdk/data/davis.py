@@ -14,6 +14,7 @@ DAVIS names no classes: every object has the label "object".
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,10 @@ from vadsdk.data.davis_sequences import (
 from vadsdk.data.object_maps import ObjectMaps, read_object_maps
 from vadsdk.data.problems import Problem, raise_if_fatal
 from vadsdk.data.records import VideoRecord, records_of_split
+from vadsdk.data.rle import EncodedMasks, encode_in_parts
 from vadsdk.data.text_lines import FieldError, line_problem, name_of, numbered_lines
 from vadsdk.errors import DatasetError
+from vadsdk.structures import Tube
 
 LABEL = "object"
 FRAMES_PER_SECOND = 24.0
@@ -85,6 +88,16 @@ class DavisDataset:
         """Return the union of the objects in each frame, (T, H, W); none where not annotated."""
         sequence = self._sequences[record.name]
         return union_masks(sequence, record, frame_indices, _KINDS[self.year])
+
+    def tube_masks(self, record: VideoRecord, tube: Tube) -> EncodedMasks:
+        """Return the masks of a tube, which is one object."""
+        sequence = self._sequences[record.name]
+        alone = replace(record, tubes=(tube,))
+        return encode_in_parts(
+            tube.frame_indices,
+            (record.height, record.width),
+            lambda frames: union_masks(sequence, alone, frames, _KINDS[self.year]),
+        )
 
     @property
     def is_foreground(self) -> bool:

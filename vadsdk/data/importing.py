@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vadsdk.data.measuring import measured
 from vadsdk.data.native_schema import MaskFile, MaskTrack
 from vadsdk.data.native_writer import NativeVideo, write_dataset, write_mask_file
 from vadsdk.data.records import ActionDataset, VideoRecord
-from vadsdk.data.rle import encode_masks
+from vadsdk.data.rle import EncodedMasks, encode_in_parts
+from vadsdk.data.tube_masks import masks_of_tubes
 from vadsdk.errors import DatasetError, VideoError
 from vadsdk.structures import Tube
 
@@ -112,7 +114,7 @@ def _bring_over(
     masks_path = None
     if dataset.has_masks and record.labelled and record.tubes:
         masks_path = f"masks/{name}.json"
-        _write_union(dataset, record, folder / masks_path)
+        write_mask_file(folder / masks_path, _masks(dataset, record))
     suffix = "" if record.path.is_dir() else record.path.suffix.lower()
     target = folder / "videos" / f"{name}{suffix}"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -132,12 +134,23 @@ def _bring_over(
     )
 
 
-def _write_union(dataset: ActionDataset, record: VideoRecord, path: Path) -> None:
-    annotated = sorted({int(frame) for tube in record.tubes for frame in tube.frame_indices})
-    masks = dataset.actor_masks(record, annotated)  # (T, H, W)
-    frames = list(zip(annotated, encode_masks(masks), strict=True))
+def _masks(dataset: ActionDataset, record: VideoRecord) -> MaskFile:
+    """Return the masks of each tube where all are known apart, else of all actors together."""
     size = (record.height, record.width)
-    write_mask_file(path, MaskFile(size=size, tracks=[MaskTrack(tube_id=None, frames=frames)]))
+    masks_of = masks_of_tubes(dataset, record)
+    if len(masks_of) == len(record.tubes):
+        tracks = [
+            MaskTrack(tube_id=tube.id, frames=_frames(tube.frame_indices, masks_of[tube.id]))
+            for tube in record.tubes
+        ]
+        return MaskFile(size=size, tracks=tracks)
+    annotated = np.unique(np.concatenate([tube.frame_indices for tube in record.tubes]))
+    union = encode_in_parts(annotated, size, lambda frames: dataset.actor_masks(record, frames))
+    return MaskFile(size=size, tracks=[MaskTrack(tube_id=None, frames=_frames(annotated, union))])
+
+
+def _frames(frame_indices: NDArray[np.int64], masks: EncodedMasks) -> list[tuple[int, str]]:
+    return list(zip(frame_indices.tolist(), masks.counts, strict=True))
 
 
 def _inside(tube: Tube, record: VideoRecord) -> Tube:

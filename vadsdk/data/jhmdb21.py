@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from vadsdk.data.jhmdb21_masks import ClipBoxes, read_all_boxes, read_part_mask
 from vadsdk.data.records import VideoRecord, records_of_split
+from vadsdk.data.rle import EncodedMasks
 from vadsdk.errors import DatasetError
 from vadsdk.structures import Tube
 
@@ -69,6 +70,10 @@ class Jhmdb21Dataset:
     ) -> NDArray[np.bool_]:
         """Return the actor in each frame, (T, H, W)."""
         return read_part_mask(self._root, record.name)[np.asarray(frame_indices, np.intp)]
+
+    def tube_masks(self, record: VideoRecord, tube: Tube) -> EncodedMasks:
+        """Return the masks of a tube; a clip has one actor."""
+        return EncodedMasks.of(self.actor_masks(record, tube.frame_indices))
 
 
 def _read_splits(root: Path, split_index: int) -> dict[str, str]:

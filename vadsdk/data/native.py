@@ -13,7 +13,7 @@ from vadsdk.data.native_annotation import parse_file, read_annotation
 from vadsdk.data.native_schema import DatasetFile, MaskFile, TubeEntry, VideoEntry
 from vadsdk.data.problems import raise_if_fatal
 from vadsdk.data.records import VideoRecord, fill_boxes, records_of_split
-from vadsdk.data.rle import decode_masks
+from vadsdk.data.rle import EncodedMasks, decode_masks, no_pixels
 from vadsdk.errors import DatasetError
 from vadsdk.structures import Tube
 
@@ -57,11 +57,49 @@ class NativeDataset:
             return fill_boxes(record, frame_indices)
         return read_masks(self._root / masks_path, record, frame_indices)
 
+    def tube_masks(self, record: VideoRecord, tube: Tube) -> EncodedMasks | None:
+        """Return the masks of a tube, None where there are none or they are not kept apart."""
+        path = self._mask_paths[record.name]
+        return None if path is None else read_tube_masks(self._root / path, record, tube)
+
+
+def read_tube_masks(path: Path, record: VideoRecord, tube: Tube) -> EncodedMasks | None:
+    """Read the masks of a tube from a MaskFile; None if the file does not have them apart."""
+    document = _read_mask_file(path, record)
+    size = (record.height, record.width)
+    for index, track in enumerate(document.tracks):
+        if track.tube_id == tube.id:
+            counts_at, nothing = dict(track.frames), no_pixels(size)
+            counts = (counts_at.get(frame, nothing) for frame in tube.frame_indices.tolist())
+            masks = EncodedMasks(size=size, counts=tuple(counts))
+            try:
+                for place in range(len(masks)):
+                    masks.mask(place)
+            except ValueError as error:
+                raise _broken_track(path, index, error) from error
+            return masks
+    return None
+
 
 def read_masks(
     path: Path, record: VideoRecord, frame_indices: Sequence[int] | NDArray[np.integer]
 ) -> NDArray[np.bool_]:
     """Read the union of a MaskFile's tracks at some frames, (T, H, W)."""
+    document = _read_mask_file(path, record)
+    size = (record.height, record.width)
+    masks = np.zeros((len(frame_indices), *size), np.bool_)
+    for index, track in enumerate(document.tracks):
+        counts_at = dict(track.frames)
+        found = [t for t, frame in enumerate(frame_indices) if int(frame) in counts_at]
+        try:
+            counts = [counts_at[int(frame_indices[t])] for t in found]
+            masks[found] |= decode_masks(counts, size)
+        except ValueError as error:
+            raise _broken_track(path, index, error) from error
+    return masks
+
+
+def _read_mask_file(path: Path, record: VideoRecord) -> MaskFile:
     document, problems = parse_file(path, MaskFile)
     raise_if_fatal(problems, path.parent.parent)
     assert document is not None  # else there was a fatal problem
@@ -71,18 +109,11 @@ def read_masks(
             f"{path}: size: the masks are {size[0]} x {size[1]}, the frames of "
             f"{record.name} {record.height} x {record.width} (height x width); write them again"
         )
-    masks = np.zeros((len(frame_indices), *size), np.bool_)
-    for index, track in enumerate(document.tracks):
-        counts_at = dict(track.frames)
-        found = [t for t, frame in enumerate(frame_indices) if int(frame) in counts_at]
-        try:
-            counts = [counts_at[int(frame_indices[t])] for t in found]
-            masks[found] |= decode_masks(counts, size)
-        except ValueError as error:
-            raise DatasetError(
-                f"{path}: tracks[{index}].frames: {error}; write it again"
-            ) from error
-    return masks
+    return document
+
+
+def _broken_track(path: Path, index: int, error: ValueError) -> DatasetError:
+    return DatasetError(f"{path}: tracks[{index}].frames: {error}; write it again")
 
 
 def bare_records(document: DatasetFile, root: Path) -> tuple[VideoRecord, ...]:

@@ -5,12 +5,14 @@ Legend: F masks, H, W.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
+
+_FRAMES_AT_ONCE = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +44,24 @@ class EncodedMasks:
     def of(masks: NDArray[np.bool_]) -> EncodedMasks:
         """Encode (F, H, W) masks."""
         return EncodedMasks(size=masks.shape[1:], counts=tuple(encode_masks(masks)))
+
+
+def encode_in_parts(
+    frame_indices: NDArray[np.int64],
+    size: tuple[int, int],
+    masks_at: Callable[[NDArray[np.int64]], NDArray[np.bool_]],
+) -> EncodedMasks:
+    """Encode masks of many frames, a few of which are in memory at a time.
+
+    Args:
+        frame_indices: (F,).
+        size: H and W.
+        masks_at: returns (T, H, W) for some of the frames.
+    """
+    counts: list[str] = []
+    for first in range(0, len(frame_indices), _FRAMES_AT_ONCE):
+        counts += encode_masks(masks_at(frame_indices[first : first + _FRAMES_AT_ONCE]))
+    return EncodedMasks(size=size, counts=tuple(counts))
 
 
 def no_pixels(size: tuple[int, int]) -> str:

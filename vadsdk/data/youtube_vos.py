@@ -18,6 +18,7 @@ The label of a tube is the object's category.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from vadsdk.data.davis_sequences import (
 from vadsdk.data.object_maps import ObjectMaps, read_object_maps
 from vadsdk.data.problems import Problem, raise_if_fatal
 from vadsdk.data.records import VideoRecord, records_of_split
+from vadsdk.data.rle import EncodedMasks, encode_in_parts
 from vadsdk.data.youtube_vos_meta import (
     META_FILE,
     UNNAMED_LABEL,
@@ -42,6 +44,7 @@ from vadsdk.data.youtube_vos_meta import (
     list_split,
     read_categories,
 )
+from vadsdk.structures import Tube
 
 SPLITS = ("train", "valid", "test")
 
@@ -79,6 +82,16 @@ class YoutubeVosDataset:
         """Return the union of the objects in each frame, (T, H, W); none where not annotated."""
         sequence = self._sequences[record.name]
         return union_masks(sequence, record, frame_indices, MaskKind.NUMBERED)
+
+    def tube_masks(self, record: VideoRecord, tube: Tube) -> EncodedMasks:
+        """Return the masks of a tube, which is one object."""
+        sequence = self._sequences[record.name]
+        alone = replace(record, tubes=(tube,))
+        return encode_in_parts(
+            tube.frame_indices,
+            (record.height, record.width),
+            lambda frames: union_masks(sequence, alone, frames, MaskKind.NUMBERED),
+        )
 
     is_foreground = False
 
