@@ -200,10 +200,10 @@ CONVENTIONS: dict[str, Convention] = {
 """Conventions by the name of the code that has them, on tubes and boxes as that code has them.
 
 "yowo", "moc" and the tubes of "3d-retinanet" add 1 to max edges whatever these mean. To repeat such
-a code's number of boxes whose max edges name their last pixel, give x2 and y2 in that form, one less
-than vadsdk has them. `vadsdk evaluate` gives boxes as they are, as YOWO gives its own (they reach
-from 0 to the width of the frame), so that each counts one pixel more a side, as there. YOWO's code
-also rounds predicted boxes to whole pixels before frame AP, which is left out here.
+a code's number of boxes whose max edges name their last pixel, give x2 and y2 in that form, one
+less than vadsdk has them. `vadsdk evaluate` gives boxes as they are, as YOWO gives its own (they
+reach from 0 to the width of the frame), so that each counts one pixel more a side, as there. YOWO's
+code also rounds predicted boxes to whole pixels before frame AP, which is left out here.
 """
 
 
