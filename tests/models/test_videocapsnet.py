@@ -18,16 +18,16 @@ from vadsdk.models import ClipOutputs, build_model
 from vadsdk.models.backbones.i3d import Unit3D
 from vadsdk.structures import ModelSpec
 
-NAME, NUM_CLASSES = "videocapsnet-s", 3
+NUM_CLASSES = 3
 LABELS = ("jump", "run", "wave")
 LEAST_SIDE = 80  # of `videocapsnet`: a grid of 2 x 2 capsules
 M_PERTURB, PERTURB_WITH_FF = -6, 0x100  # mallopt: fresh memory is filled with ~value, here 0xFF
 
 
-@pytest.fixture(scope="module")
-def network() -> nn.Module:
+@pytest.fixture(scope="module", params=["videocapsnet-s", "videocapsnet-n"])
+def network(request: pytest.FixtureRequest) -> nn.Module:
     torch.manual_seed(0)
-    return build_model(NAME, NUM_CLASSES).eval()
+    return build_model(request.param, NUM_CLASSES).eval()
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def spec(network: nn.Module) -> ModelSpec:
 
 
 def spec_of(network: nn.Module) -> ModelSpec:
-    value: ModelSpec = network.spec(NAME, LABELS)  # type: ignore[operator]
+    value: ModelSpec = network.spec("videocapsnet", LABELS)  # type: ignore[operator]
     return value
 
 
@@ -95,7 +95,7 @@ def test_each_condition_decodes_other_masks_of_the_same_scores(
     assert (gaps + torch.eye(len(logits)) > 1e-5).all()
 
 
-@pytest.mark.parametrize("name", ["videocapsnet", "videocapsnet-s"])
+@pytest.mark.parametrize("name", ["videocapsnet", "videocapsnet-s", "videocapsnet-n"])
 def test_every_parameter_learns_also_in_bf16_from_memory_full_of_nan(name: str) -> None:
     torch.manual_seed(0)
     network = prepared_as_for_training(build_model(name, NUM_CLASSES)).train()

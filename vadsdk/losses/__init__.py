@@ -9,6 +9,7 @@ from vadsdk.losses.classification_consistency import classification_consistency_
 from vadsdk.losses.cross_entropy import cross_entropy_loss
 from vadsdk.losses.cross_modal_contrast import cross_modal_contrast_loss, one_way_contrast_loss
 from vadsdk.losses.dice import dice_loss
+from vadsdk.losses.difference_of_pixels import difference_of_pixels_loss
 from vadsdk.losses.gradient_smoothness import gradient_smoothness_loss
 from vadsdk.losses.localisation_consistency import localisation_consistency_loss
 from vadsdk.losses.logit_cross_entropy import logit_cross_entropy_loss
@@ -24,6 +25,7 @@ __all__ = [
     "cross_entropy_loss",
     "cross_modal_contrast_loss",
     "dice_loss",
+    "difference_of_pixels_loss",
     "gradient_smoothness_loss",
     "localisation_consistency_loss",
     "logit_cross_entropy_loss",

@@ -14,6 +14,8 @@ from vadsdk.errors import unknown_name
 from vadsdk.methods.e2e import E2E
 from vadsdk.methods.e2e_settings import E2ESettings
 from vadsdk.methods.method import Method
+from vadsdk.methods.stable_mean_teacher import StableMeanTeacher
+from vadsdk.methods.stable_mean_teacher_settings import StableMeanTeacherSettings
 from vadsdk.methods.supervised import Supervised, SupervisedSettings
 from vadsdk.methods.temporal_gradient import TemporalGradient
 from vadsdk.methods.temporal_gradient_settings import TemporalGradientSettings
@@ -32,6 +34,7 @@ class MethodEntry:
 METHODS: dict[str, MethodEntry] = {
     "supervised": MethodEntry(build=Supervised, settings=SupervisedSettings),
     "e2e": MethodEntry(build=E2E, settings=E2ESettings),
+    "stable_mean_teacher": MethodEntry(build=StableMeanTeacher, settings=StableMeanTeacherSettings),
     "temporal_gradient": MethodEntry(build=TemporalGradient, settings=TemporalGradientSettings),
 }
 """Every method by name."""
@@ -63,6 +66,8 @@ __all__ = [
     "E2ESettings",
     "Method",
     "MethodEntry",
+    "StableMeanTeacher",
+    "StableMeanTeacherSettings",
     "Supervised",
     "SupervisedSettings",
     "TemporalGradient",

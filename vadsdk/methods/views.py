@@ -6,7 +6,7 @@ Legend: B clips, T frames, H, W of the stored clip, h, w of the network's input.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -55,9 +55,26 @@ class ViewMaker:
         self._mean, self._std = tuple(mean), tuple(std)
         self._generator = torch.Generator().manual_seed(seed)
 
-    def make(self, clips: Tensor, strength: str | ViewSettings) -> View:
-        """Return a fresh view of clips (B, T, H, W, 3) uint8."""
+    def make(
+        self,
+        clips: Tensor,
+        strength: str | ViewSettings,
+        *,
+        geometry: ViewParameters | None = None,
+    ) -> View:
+        """Return a fresh view of clips (B, T, H, W, 3) uint8.
+
+        Args:
+            clips: what is seen.
+            strength: of the view.
+            geometry: of another view of the clips, which lends where pixels come from and the
+                direction of time; then only colours and cut-outs are drawn.
+        """
         parameters = self._draw(clips, strength)
+        if geometry is not None:
+            parameters = replace(
+                parameters, affines=geometry.affines, time_reversed=geometry.time_reversed
+            )
         seen = apply_view(clips, parameters, self._size, mean=self._mean, std=self._std)
         return View(clips=seen, parameters=parameters)
 

@@ -18,6 +18,7 @@ from vadsdk.models.recogniser import (
     RecogniserSettings,
 )
 from vadsdk.models.videocapsnet import VideoCapsNet, VideoCapsNetSettings
+from vadsdk.models.videocapsnet_nano import NanoVideoCapsNet, NanoVideoCapsNetSettings
 from vadsdk.models.videocapsnet_small import SmallVideoCapsNet, SmallVideoCapsNetSettings
 
 
@@ -35,6 +36,7 @@ MODELS: dict[str, ModelEntry] = {
     "r3d18": ModelEntry(build=Recogniser, settings=RecogniserSettings),
     "r3d-n": ModelEntry(build=Recogniser, settings=NanoRecogniserSettings),
     "videocapsnet": ModelEntry(build=VideoCapsNet, settings=VideoCapsNetSettings),
+    "videocapsnet-n": ModelEntry(build=NanoVideoCapsNet, settings=NanoVideoCapsNetSettings),
     "videocapsnet-s": ModelEntry(build=SmallVideoCapsNet, settings=SmallVideoCapsNetSettings),
 }
 """Every network by name."""

@@ -141,7 +141,9 @@ class SmallVideoCapsNet(nn.Module):
             condition: (B, K) weights of the classes whose poses are decoded; a row of zeros, or
                 None, decodes the clip's own best class.
         """
-        pixels = self._drop_colours(with_motion(clips))
+        pixels = with_motion(clips)
+        if self.training:
+            pixels = drop_colours(pixels, self.settings.colour_dropout)
         fine, middle, deep = self.backbone.features(pixels, _SKIPS)
         deep = self.dropout(deep.mean(2))  # (B, C, 1, 14, 14) -> (B, C, 14, 14)
         poses, features = self._route(deep)  # (B, P, K, 16), (B, P, K)
@@ -152,14 +154,6 @@ class SmallVideoCapsNet(nn.Module):
         grid = masked.flatten(2).mT.unflatten(2, (side, side))  # (B, K * 16, side, side)
         mask_logits = self._decode(grid, (pixels, fine, middle, deep))
         return ClipOutputs(class_scores=class_scores, mask_logits=mask_logits, features=features)
-
-    def _drop_colours(self, pixels: Tensor) -> Tensor:
-        """Blank the colours of some clips in training, so that no action is known by its looks."""
-        if not self.training or not self.settings.colour_dropout:
-            return pixels
-        kept = torch.rand(len(pixels), 1, 1, 1, 1, device=pixels.device)
-        kept = (kept >= self.settings.colour_dropout).to(pixels.dtype)
-        return torch.cat([pixels[:, :3] * kept, pixels[:, 3:]], dim=1)
 
     def _route(self, deep: Tensor) -> tuple[Tensor, Tensor]:
         capsules, kernel = self.settings.num_capsules, self.settings.capsule_kernel
@@ -174,11 +168,9 @@ class SmallVideoCapsNet(nn.Module):
             self.beta_u,
             self.beta_a,
         )
-        agreement = torch.logit(routed.activations, _LOGIT_EDGE).unflatten(0, positions)
+        agreement = routed.activations.unflatten(0, positions)
         poses = routed.poses.flatten(2).unflatten(0, positions)
-        activity = activations.mean(2, keepdim=True)  # (B, P, 1)
-        share = activity / activity.mean(1, keepdim=True).clamp_min(_LEAST_ACTIVITY)
-        return poses, torch.sigmoid(agreement + evidence) * share
+        return poses, capsule_scores(agreement, evidence, activations)
 
     def _decode(self, grid: Tensor, skips: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
         """Return mask logits (B, T, H, W) for masked poses and the features of four depths."""
@@ -199,6 +191,33 @@ def with_motion(clips: Tensor) -> Tensor:
     brightness = clips.mean(1, keepdim=True)
     change = F.pad(brightness[:, :, 1:] - brightness[:, :, :-1], (0, 0, 0, 0, 1, 0))
     return torch.cat([clips - 0.5, _MOTION_GAIN * change], dim=1)
+
+
+def drop_colours(pixels: Tensor, share: float) -> Tensor:
+    """Return clips of which some are seen by their motion alone, so that looks tell no action.
+
+    Args:
+        pixels: (B, 4, T, H, W), see `with_motion`.
+        share: of the clips whose colours are blanked; drawn on the pixels' device.
+    """
+    if not share:
+        return pixels
+    kept = torch.rand(len(pixels), 1, 1, 1, 1, device=pixels.device) >= share
+    is_motion = torch.arange(4, device=pixels.device).view(1, 4, 1, 1, 1) == 3
+    return pixels * (kept | is_motion)
+
+
+def capsule_scores(agreement: Tensor, evidence: Tensor, activations: Tensor) -> Tensor:
+    """Return (B, P, K) class activations by position; their mean over P is the class score.
+
+    Args:
+        agreement: (B, P, K) in (0, 1), how active routing left the class capsules.
+        evidence: (B, P, K) logits that features add.
+        activations: (B, P, M) of the primary capsules: positions count by their mean.
+    """
+    activity = activations.mean(2, keepdim=True)  # (B, P, 1)
+    share = activity / activity.mean(1, keepdim=True).clamp_min(_LEAST_ACTIVITY)
+    return torch.sigmoid(torch.logit(agreement, _LOGIT_EDGE) + evidence) * share
 
 
 def fold_pixels(x: Tensor) -> Tensor:
