@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadsdk.errors import VideoError
-from vadsdk.runtime import load_model
+from vadsdk.runtime import load_model, with_min_score
 from vadsdk.streaming import detect_stream, detect_video, file_batch_size
 from vadsdk.structures import ClipModel, Frame, FrameResult, ModelSpec, Tube, VideoResult
 from vadsdk.video import open_source
@@ -31,17 +31,21 @@ class Detector:
         self._model = model
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "cpu") -> Detector:
+    def load(
+        cls, path: str | Path, device: str = "cpu", *, min_score: float | None = None
+    ) -> Detector:
         """Load an `.onnx` file, a `.safetensors` checkpoint or a run folder.
 
         Args:
             path: the model file or run folder.
             device: "cpu", "cuda" or "cuda:N"; that device or an error.
+            min_score: drops what scores less, in [0, 1]; None is what the file says.
 
         Raises:
             ModelFileError: the file or the device cannot be used.
+            ConfigError: a device name that means nothing, or a score out of range.
         """
-        return cls(load_model(path, device))
+        return cls(with_min_score(load_model(path, device), min_score))
 
     @property
     def labels(self) -> tuple[str, ...]:

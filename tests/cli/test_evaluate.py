@@ -82,6 +82,9 @@ def test_box_models_are_scored_as_detectors(
     values = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
     assert values["num_videos"] == 6
     assert 0 <= values["frame_map_50"] <= 1
+    assert evaluate(tiny_exports["box"].path, *arguments, "--min-score", 1.0).exit_code == 0
+    strict = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert (strict["num_predicted_tubes"], values["num_predicted_tubes"] > 0) == (0, True)
 
 
 def test_a_model_does_not_differ_from_itself(

@@ -88,6 +88,14 @@ def test_models_without_masks_write_the_same_files(
     assert np.abs(drawn.astype(int) - plain).mean() > 3  # boxes and captions
 
 
+def test_what_scores_less_than_asked_is_dropped(model: Path, video: Path, tmp_path: Path) -> None:
+    jsonl = tmp_path / "frames.jsonl"
+    assert predict(model, video, "--jsonl", jsonl, "--min-score", 1.0).exit_code == 0
+    assert not any(json.loads(line)["detections"] for line in jsonl.read_text().splitlines())
+    wrong = predict(model, video, "--min-score", 2)
+    assert (wrong.exit_code, "min_score must lie in [0, 1], not 2.0" in wrong.stderr) == (1, True)
+
+
 def test_the_table_lists_the_tubes(model: Path, video: Path) -> None:
     done = predict(model, video)
     assert done.exit_code == 0, done.output

@@ -40,6 +40,13 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Frames between windows; else half a window, for boxes 1."),
     ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            help="Count detections from this score on, YOWO's evaluation from 0.005; else as the "
+            "model file says."
+        ),
+    ] = None,
     convention: Annotated[
         str,
         typer.Option(
@@ -106,7 +113,7 @@ def evaluate(
         is_recognition,
     )
     from vadsdk.data.dataset import open_dataset
-    from vadsdk.runtime import load_model
+    from vadsdk.runtime import load_model, with_min_score
 
     _check_number(len(models), compare=compare)
     dataset = open_dataset(data, format=format, split_index=split_index)
@@ -119,7 +126,7 @@ def evaluate(
     records = [record for record in dataset.split(split) if record.labelled]
     if not records:
         raise DatasetError(f"no video of split {split!r} in {data} is annotated")
-    runners = [load_model(model, device) for model in models]
+    runners = [with_min_score(load_model(model, device), min_score) for model in models]
     task = EvaluationTask(
         models=models,
         runners=runners,

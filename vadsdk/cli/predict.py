@@ -41,6 +41,9 @@ def predict(
         int | None,
         typer.Option(min=1, help="Frames between windows; else half a window, for boxes 1."),
     ] = None,
+    min_score: Annotated[
+        float | None, typer.Option(help="Drop what scores less; else as the model file says.")
+    ] = None,
 ) -> None:
     """Find the actions in a video or a stream: who, where, from when to when.
 
@@ -50,7 +53,7 @@ def predict(
     from vadsdk.detector import Detector
 
     jobs = _jobs(source, save=save, jsonl=jsonl, tubes=tubes)
-    detector = Detector.load(model, device)
+    detector = Detector.load(model, device, min_score=min_score)
     failed = 0
     for job in jobs:
         try:
