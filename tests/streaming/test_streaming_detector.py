@@ -160,6 +160,16 @@ def test_the_end_of_the_source_comes_with_its_last_frame(
     assert [e.kind for e in results[-1].events] == ["ended"]
 
 
+def test_tubes_of_a_recogniser_are_segments_of_time_on_the_whole_frame():
+    frames = [numbered_frame(i, 240 if i < 60 else 10) for i in range(120)]
+    result = detect_video(BrightSquareModel(make_spec(4, 2, kind="recognition")), frames)
+    first, second = sorted(result.tubes, key=lambda tube: tube.start_frame)
+    assert (first.label, second.label) == ("blue", "rest")
+    assert (first.start_frame, second.end_frame) == (0, 120)
+    assert abs(second.start_frame - 60) <= 8  # a span
+    assert (first.boxes_xyxy == [0, 0, 32, 24]).all()
+
+
 def test_tubes_come_best_first():
     frames = [square_frame(i, 10, 10) for i in range(20)]
     frames += [square_frame(i, 200, 150) for i in range(20, 60)]
