@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_benchmarks import LabelledSquares, ava, youtube_vos
 from tiny_network import SPEC, SPECS
 from tiny_videos import write_video
 from typer.testing import CliRunner, Result
@@ -234,3 +235,52 @@ def test_the_help_names_everything_that_can_be_chosen() -> None:
     shown = " ".join(evaluate("--help").output.replace("│", " ").split())
     for name in (*LINKINGS, *CONVENTIONS, *AVA_CONVENTIONS):
         assert name in shown, name
+
+
+def test_ava_data_have_their_own_frame_map(loaded: dict[str, object], tmp_path: Path) -> None:
+    dataset = ava(tmp_path / "ava", excluded="movie,0001\n")
+    loaded["squares"] = LabelledSquares(dataset.labels)
+    arguments = ("--data", tmp_path / "ava", "--split", "val", "--resamples", 100)
+    out = tmp_path / "out"
+    done = evaluate("squares", *arguments, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "AVA frame mAP@0.5" in done.output
+    values = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    assert values["ava"] == {"frame_map_50": 0.5, "per_class": {"sit": 0.5, "stand": 0.5}}
+    assert (out / "ava_per_class.png").stat().st_size > 1000
+
+    label_map = tmp_path / "sit.pbtxt"
+    label_map.write_text('item { name: "sit" id: 11 }', encoding="utf-8")
+    options = ("--no-exclusions", "--label-map", label_map, "--ava-convention", "slowfast")
+    done = evaluate("squares", *arguments, "--out", out, *options)
+    assert done.exit_code == 0, done.output
+    values = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    assert values["ava"]["per_class"] == {"sit": pytest.approx(4 / 9)}
+    done = evaluate("squares", *arguments, "--out", out, "--ava-limit", 1)
+    values = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    assert values["ava"]["per_class"] == {"sit": 0.5, "stand": 0.0}
+    done = evaluate("squares", *arguments, "--ava-convention", "slowfest")
+    assert "unknown AVA convention 'slowfest'. Did you mean 'slowfast'" in done.stderr
+
+
+def test_objects_have_j_and_f_seen_and_unseen_apart_and_compared(
+    loaded: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    dataset = youtube_vos(tmp_path / "vos", "zebra")
+    loaded["squares"] = LabelledSquares(dataset.labels)
+    out = tmp_path / "out"
+    arguments = ("--data", tmp_path / "vos", "--split", "valid", "--resamples", 100, "--out", out)
+    done = evaluate("--compare", "squares", "squares", *arguments)
+    assert done.exit_code == 0, done.output
+    for text in ("2 objects of 1 sequences", "J unseen", "YouTube-VOS overall"):
+        assert text in done.output, text
+    values = json.loads((out / "a" / "scores.json").read_text(encoding="utf-8"))["objects"]
+    assert (values["youtube_vos"]["j_seen"], values["all_frames"]["j_mean"]) == (
+        1.0,
+        pytest.approx((1 + 1 / 3) / 2),
+    )
+    assert values["per_object"]["valid 2"]["j"] == pytest.approx(1 / 3)
+    assert (out / "b" / "objects.png").stat().st_size > 1000
+    measures = json.loads((out / "comparison.json").read_text(encoding="utf-8"))["measures"]
+    assert measures["J"] == {"a": pytest.approx(2 / 3), "b": pytest.approx(2 / 3)}
