@@ -32,6 +32,12 @@ def evaluate(
     split_index: Annotated[
         int | None, typer.Option(help="Which official split, where there are several.")
     ] = None,
+    labelled_percent: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100, help="Which list of labelled videos, where there are several."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for scores.json and the pictures.")
     ] = None,
@@ -116,7 +122,9 @@ def evaluate(
     from vadsdk.runtime import load_model, with_min_score
 
     _check_number(len(models), compare=compare)
-    dataset = open_dataset(data, format=format, split_index=split_index)
+    dataset = open_dataset(
+        data, format=format, split_index=split_index, labelled_percent=labelled_percent
+    )
     settings = _settings(hop, convention, linking)
     if label_map or ava_convention or ava_limit or no_exclusions:
         settings = _with_ava(

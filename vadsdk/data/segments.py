@@ -82,7 +82,7 @@ def _pictures_from(address: Address, start_seconds: float) -> Iterator[Picture]:
             if not from_start and stream.time_base:
                 place = round((start_seconds - lead) / stream.time_base)
                 container.seek((stream.start_time or 0) + place, stream=stream)
-            pictures = _checked_pictures(address, container, stream)
+            pictures = _checked_pictures(address, container, stream, start_seconds - half_a_frame)
             first = next(pictures, None)
             is_too_far = first is None or first.pts_seconds > start_seconds + half_a_frame
             if is_too_far and not from_start and lead != _LEADS_SECONDS[-1]:
@@ -98,15 +98,31 @@ def _is_before(seconds: float, picture: Picture) -> bool:
 
 
 def _checked_pictures(
-    address: Address, container: InputContainer, stream: VideoStream
+    address: Address, container: InputContainer, stream: VideoStream, needed_seconds: float
 ) -> Iterator[Picture]:
+    """Yield pictures from where the container stands; all of them from a time on."""
     expected_size: tuple[int, int] | None = None
-    for index, stored in enumerate(container.decode(stream)):
-        stamp = stored.dts if stored.pts is None else stored.pts
-        seconds = float(((stamp or 0) - (stream.start_time or 0)) * (stream.time_base or 0))
+    for index, stored in enumerate(_decoded(container, stream, needed_seconds)):
         picture = Picture(
-            index=index, pts_seconds=seconds, stored=stored, orientation=orientation_of(stored)
+            index=index,
+            pts_seconds=_seconds(stored.dts if stored.pts is None else stored.pts, stream),
+            stored=stored,
+            orientation=orientation_of(stored),
         )
         expected_size = expected_size or upright_size(picture)
         check_size(address.name, picture, expected_size)
         yield picture
+
+
+def _decoded(
+    container: InputContainer, stream: VideoStream, needed_seconds: float
+) -> Iterator[av.VideoFrame]:
+    for packet in container.demux(stream):
+        is_needed = packet.pts is None or _seconds(packet.pts, stream) >= needed_seconds
+        # Pictures that no other refers to need not be decoded before.
+        stream.codec_context.skip_frame = "DEFAULT" if is_needed else "NONREF"
+        yield from packet.decode()
+
+
+def _seconds(stamp: int | None, stream: VideoStream) -> float:
+    return float(((stamp or 0) - (stream.start_time or 0)) * (stream.time_base or 0))
