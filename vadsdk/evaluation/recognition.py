@@ -59,6 +59,30 @@ class RecognitionScores:
         known = accuracies[np.isfinite(accuracies)]
         return float(known.mean()) if len(known) else math.nan
 
+    def table(self) -> list[tuple[str, ...]]:
+        """Return header, a row a class, and the mean over classes; accuracies in percent."""
+        counts = self.confusions.sum(axis=1)
+        rows = [
+            (label, str(count), _percent(accuracy))
+            for label, count, accuracy in zip(
+                self.labels, counts.tolist(), self.class_accuracies.tolist(), strict=True
+            )
+        ]
+        mean = ("mean", str(len(self.ranks)), _percent(self.mean_class_accuracy))
+        return [("class", "videos", "accuracy"), *rows, mean]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the scores for `scores.json`; shares in [0, 1], null for a class without videos."""
+        accuracies = zip(self.labels, self.class_accuracies.tolist(), strict=True)
+        return {
+            "num_videos": len(self.ranks),
+            "top_1": self.top_1,
+            "top_5": self.top_5,
+            "mean_class_accuracy": self.mean_class_accuracy,
+            "class_accuracies": {n: None if math.isnan(a) else a for n, a in accuracies},
+            "confusions": self.confusions.tolist(),
+        }
+
 
 def score_recognition(
     class_scores: NDArray[np.floating], true_classes: NDArray[np.integer], labels: Sequence[str]
@@ -86,6 +110,10 @@ def score_recognition(
     return RecognitionScores(
         labels=tuple(labels), ranks=is_before.sum(axis=1), confusions=confusions
     )
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{100 * share:.1f}"
 
 
 def _check(
