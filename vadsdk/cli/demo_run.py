@@ -26,6 +26,7 @@ from vadsdk.data.dataset import VideoRecord, open_dataset
 from vadsdk.data.toy import generate_toy_dataset
 from vadsdk.detector import Detector
 from vadsdk.errors import ConfigError
+from vadsdk.evaluation import EvaluationReport
 from vadsdk.export import export_onnx
 from vadsdk.models.checkpoint_file import load_checkpoint
 from vadsdk.runtime import load_model
@@ -126,6 +127,7 @@ def _train(settings: DemoSettings, data: Path, method: str) -> RunResult:
         result = run_training(config, folder, watcher=display)
     if result.scores is None:
         raise ConfigError(f"{data} has no annotated split {TEST_SPLIT!r} to compare the methods on")
+    assert isinstance(result.scores, EvaluationReport)  # the recipes train detectors
     console.stdout.print(
         f"{method}: video mAP@0.5 {100 * result.scores.video_map_50:.1f} "
         f"({result.seconds / 60:.1f} min)",

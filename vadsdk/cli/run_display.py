@@ -10,6 +10,7 @@ from rich.table import Table
 
 from vadsdk.cli import console
 from vadsdk.evaluation import EvaluationReport
+from vadsdk.evaluation.recognition import RecognitionScores
 
 if TYPE_CHECKING:  # scores are shown where torch is not, too
     from vadsdk.training.loop import StepReport
@@ -66,7 +67,7 @@ class RunDisplay:
         self._progress.stop()
 
 
-def print_scores(scores: EvaluationReport) -> None:
+def print_scores(scores: EvaluationReport | RecognitionScores) -> None:
     """Print the scores per class and their means."""
     header, *rows = scores.table()
     table = Table(title=f"{scores.num_videos} test videos, in percent")
@@ -75,8 +76,13 @@ def print_scores(scores: EvaluationReport) -> None:
     for row in rows:
         table.add_row(*row, style="bold" if row[0] == "mean" else None)
     console.stdout.print(table)
-    console.stdout.print(
+    console.stdout.print(_summary(scores), highlight=False)
+
+
+def _summary(scores: EvaluationReport | RecognitionScores) -> str:
+    if isinstance(scores, RecognitionScores):
+        return f"top-1 accuracy {100 * scores.top_1:.1f} %   top-5 {100 * scores.top_5:.1f} %"
+    return (
         f"class accuracy {100 * scores.class_accuracy:.1f} %   "
-        f"mean best tube IoU {scores.mean_best_iou:.2f}",
-        highlight=False,
+        f"mean best tube IoU {scores.mean_best_iou:.2f}"
     )

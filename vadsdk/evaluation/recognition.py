@@ -27,6 +27,11 @@ class RecognitionScores:
     """(K, K) clips by true class (row) and best-scored class (column)."""
 
     @property
+    def num_videos(self) -> int:
+        """N."""
+        return len(self.ranks)
+
+    @property
     def top_1(self) -> float:
         """Share of clips whose best class is the true one; NaN without clips."""
         return self.top(1)
@@ -68,14 +73,14 @@ class RecognitionScores:
                 self.labels, counts.tolist(), self.class_accuracies.tolist(), strict=True
             )
         ]
-        mean = ("mean", str(len(self.ranks)), _percent(self.mean_class_accuracy))
+        mean = ("mean", str(self.num_videos), _percent(self.mean_class_accuracy))
         return [("class", "videos", "accuracy"), *rows, mean]
 
     def to_json(self) -> dict[str, object]:
-        """Return the scores for `scores.json`; shares in [0, 1], null for a class without videos."""
+        """Return the scores for `scores.json`; null for a class without videos."""
         accuracies = zip(self.labels, self.class_accuracies.tolist(), strict=True)
         return {
-            "num_videos": len(self.ranks),
+            "num_videos": self.num_videos,
             "top_1": self.top_1,
             "top_5": self.top_5,
             "mean_class_accuracy": self.mean_class_accuracy,

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.evaluation import EvaluationReport
+from vadsdk.evaluation.recognition import RecognitionScores
 from vadsdk.training.run_folder import METRICS, REPORT, read_metrics, write_text
+from vadsdk.training.scoring import Scores
 from vadsdk.training.settings import RunConfig
 
 _STYLE = """
@@ -32,7 +33,7 @@ padding: .8rem; overflow: auto } .numbers { display: flex; flex-wrap: wrap; gap:
 def write_report(
     folder: Path,
     config: RunConfig,
-    scores: EvaluationReport | None,
+    scores: Scores | None,
     pictures: Sequence[NDArray[np.uint8]],
     *,
     seconds: float,
@@ -87,17 +88,27 @@ def image_html(png_or_jpeg: bytes, kind: str, text: str) -> str:
     return f'<p><img alt="{html.escape(text)}" src="data:image/{kind};base64,{data}"></p>'
 
 
-def _score_section(scores: EvaluationReport | None) -> str:
+def _score_section(scores: Scores | None) -> str:
     if scores is None:
         return "<h2>Scores</h2><p>The data set has no annotated test split.</p>"
-    numbers = {
+    numbers = _main_numbers(scores)
+    return "<h2>Scores on the test split</h2>" + numbers_html(numbers) + table_html(scores.table())
+
+
+def _main_numbers(scores: Scores) -> dict[str, str]:
+    if isinstance(scores, RecognitionScores):
+        return {
+            "top-1 accuracy": f"{100 * scores.top_1:.1f}",
+            "top-5 accuracy": f"{100 * scores.top_5:.1f}",
+            "mean class accuracy": f"{100 * scores.mean_class_accuracy:.1f}",
+        }
+    return {
         "video mAP@0.5": f"{100 * scores.video_map_50:.1f}",
         "video mAP@0.2": f"{100 * scores.video_map_20:.1f}",
         "frame mAP@0.5": f"{100 * scores.frame_map_50:.1f}",
         "class accuracy": f"{100 * scores.class_accuracy:.1f}",
         "mean best tube IoU": f"{scores.mean_best_iou:.2f}",
     }
-    return "<h2>Scores on the test split</h2>" + numbers_html(numbers) + table_html(scores.table())
 
 
 def _curve_section(folder: Path) -> str:

@@ -22,16 +22,14 @@ from vadsdk.data.prefetching import prefetch
 from vadsdk.data.sampling import ClipSampler
 from vadsdk.data.splits import apply_split, choose_labelled, read_split
 from vadsdk.errors import ConfigError, DatasetError, TrainingError
-from vadsdk.evaluation import EvaluationReport
 from vadsdk.methods import build_method
 from vadsdk.models import build_model
 from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
-from vadsdk.runtime.checkpoint import TorchModel
-from vadsdk.streaming.scoring import ScoringSettings, score_videos
 from vadsdk.structures import ModelKind, ModelSpec
 from vadsdk.training import run_folder
 from vadsdk.training.loop import StepReport, Trainer
 from vadsdk.training.run_folder import MetricsLog
+from vadsdk.training.scoring import Scores, deciding_score, score_network
 from vadsdk.training.settings import DataSettings, RunConfig
 
 LEARNED_SPLIT, VALIDATION_SPLIT, TEST_SPLIT = "train", "val", "test"
@@ -75,7 +73,7 @@ class RunResult:
     """The run folder."""
     spec: ModelSpec
     """What its checkpoints detect."""
-    scores: EvaluationReport | None
+    scores: Scores | None
     """On the test split; None if the data set has none."""
     seconds: float
     """Wall-clock time of this call."""
@@ -195,7 +193,7 @@ class Session:
             with_successors=self.trainer.method.needs_successors,
         )
 
-    def _score(self, split: str) -> EvaluationReport | None:
+    def _score(self, split: str) -> Scores | None:
         records = [r for r in self.dataset.records if r.split == split and r.labelled]
         if not records:
             return None
@@ -204,21 +202,22 @@ class Session:
 
     def _score_network(
         self, network: nn.Module, spec: ModelSpec, records: list[VideoRecord], title: str
-    ) -> EvaluationReport:
-        model = TorchModel(network, spec, str(self.device))
+    ) -> Scores:
         show = self.watcher.stage(title, len(records))
-        settings = ScoringSettings(benchmarks=False)
-        return score_videos(model, self.dataset, records, settings=settings, progress=show).report
+        return score_network(
+            network, spec, self.dataset, records, device=str(self.device), progress=show
+        )
 
     def _keep_best(self, log: MetricsLog, step: int, best: float) -> float:
         """Score the moving average on the validation split and keep it if it is the best yet."""
         records = [r for r in self.dataset.records if r.split == VALIDATION_SPLIT]
         average = self.trainer.average.network
         scores = self._score_network(average, self.spec, records, "validating")
-        log.write(step, {"val_video_map_50": scores.video_map_50})
-        if scores.video_map_50 > best:
+        name, value = deciding_score(scores)
+        log.write(step, {f"val_{name}": value})
+        if value > best:
             save_checkpoint(self.folder / run_folder.BEST, average, self.spec)
-            return scores.video_map_50
+            return value
         return best
 
     def _save(self, best: float) -> None:
