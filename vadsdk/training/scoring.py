@@ -11,7 +11,7 @@ from vadsdk.evaluation import EvaluationReport
 from vadsdk.evaluation.recognition import RecognitionScores
 from vadsdk.runtime.checkpoint import TorchModel
 from vadsdk.streaming.scoring import ScoringSettings, score_videos
-from vadsdk.streaming.scoring_recognition import score_recogniser
+from vadsdk.streaming.scoring_recognition import score_recognition
 from vadsdk.structures import ModelSpec
 
 Scores = EvaluationReport | RecognitionScores
@@ -34,7 +34,7 @@ def score_network(
     """
     model = TorchModel(network, spec, device)
     if spec.kind == "recognition":
-        return score_recogniser(model, dataset, records, progress=progress)
+        return score_recognition(model, dataset.labels, records, progress=progress).scores
     settings = ScoringSettings(benchmarks=False)
     return score_videos(model, dataset, records, settings=settings, progress=progress).report
 
