@@ -15,6 +15,7 @@ from vadsdk.data.ava_files import (
     read_exclusions,
     read_label_map,
 )
+from vadsdk.data.dataset import open_dataset
 from vadsdk.errors import ConfigError, DatasetError
 from vadsdk.structures.ava import NO_PERSON, AvaRows
 
@@ -108,11 +109,29 @@ def test_timestamps_count_from_the_start_of_a_cut(tmp_path: Path) -> None:
     with pytest.raises(
         DatasetError,
         match=r"ava_train_v2\.2\.csv: line 1, timestamp: 902 s of movie is outside the file, "
-        r"which has 0 s to 3 s \(1 such rows\); use the whole movie, or give the start_seconds",
+        r"which has 0 s to 3 s \(1 such rows\); use the whole movie, or write the time",
     ):
         AvaDataset(root)
     with pytest.raises(ConfigError, match="not nan"):
         AvaDataset(root, start_seconds=float("nan"))
+
+
+def test_the_start_of_the_cuts_may_be_written_beside_the_annotation(tmp_path: Path) -> None:
+    root = make_root(tmp_path, train="movie,0902,0.25,0.25,0.5,0.75,12,0\n", val="")
+    path = written(root / "start_seconds.txt", "900\n")
+    dataset = open_dataset(root)
+    assert dataset.records[0].annotated_frames == (2 * FPS,)
+    assert isinstance(dataset, AvaDataset)
+    assert dataset.benchmark("train").start_seconds == 900
+    assert not read_ava(root).problems
+    with pytest.raises(DatasetError, match="outside the file"):
+        AvaDataset(root, start_seconds=0.0)  # what is given counts
+    path.write_text("15 min", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"start_seconds\.txt: expected the time.*'15 min'"):
+        open_dataset(root)
+    path.write_text("-3", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"not -3\.0"):
+        open_dataset(root)
 
 
 def test_rows_without_a_person_are_tubes_by_themselves(tmp_path: Path) -> None:

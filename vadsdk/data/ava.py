@@ -6,6 +6,8 @@
       ava_action_list_v2.2.pbtxt                            the 80 actions; or the list of the 60
       ava_action_list_v2.2_for_activitynet_2019.pbtxt       evaluated ones, if it is there alone
       videos/<video id>.<any suffix>
+      start_seconds.txt                                     ours, optional: the time in the movies
+                                                            at which the files begin, as 900
 
 One key frame a second is annotated; of the frames between nothing is known:
 
@@ -28,9 +30,10 @@ from numpy.typing import NDArray
 from vadsdk.data.ava_benchmark import EVALUATED_LIST, AvaBenchmark, read_benchmark
 from vadsdk.data.ava_files import AvaFile, parse_ava_rows, read_exclusions
 from vadsdk.data.ava_label_map import read_label_map
-from vadsdk.data.ava_videos import AvaVideo, find_videos, read_video
+from vadsdk.data.ava_videos import START_FILE, AvaVideo, find_videos, read_video
 from vadsdk.data.problems import Problem, raise_if_fatal
 from vadsdk.data.records import VideoRecord, fill_boxes, records_of_split
+from vadsdk.data.text_lines import read_text, shown
 from vadsdk.errors import ConfigError, DatasetError
 from vadsdk.structures.ava import KeyFrame
 
@@ -58,7 +61,7 @@ class AvaDataset:
     Args:
         root: holds the csv files and `videos`.
         start_seconds: time in the movie at which the video files begin: 0 for whole movies, 900
-            for the common cuts of minute 15 to 30.
+            for the common cuts of minute 15 to 30; None reads it from `START_FILE`, 0 without one.
         progress: called with done and total while the videos are opened.
 
     Raises:
@@ -73,9 +76,11 @@ class AvaDataset:
         self,
         root: Path,
         *,
-        start_seconds: float = 0.0,
+        start_seconds: float | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
+        if start_seconds is None:
+            start_seconds = _written_start(root)
         annotation = read_ava(root, start_seconds=start_seconds, progress=progress)
         raise_if_fatal(annotation.problems, root)
         self.name = root.resolve().name
@@ -121,7 +126,7 @@ def is_ava(root: Path) -> bool:
 def read_ava(
     root: Path,
     *,
-    start_seconds: float = 0.0,
+    start_seconds: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> AvaAnnotation:
     """Read all annotation of a folder, as `AvaDataset` does, and collect what is wrong with it.
@@ -130,6 +135,8 @@ def read_ava(
         DatasetError: a file is missing or not readable at all.
         ConfigError: `start_seconds` is not from 0 to `MAX_START_SECONDS`.
     """
+    if start_seconds is None:
+        start_seconds = _written_start(root)
     if not 0 <= start_seconds <= MAX_START_SECONDS:
         raise ConfigError(
             f"start_seconds is the time at which the video files begin, such as 0 or 900, "
@@ -164,6 +171,21 @@ def read_ava(
         missing_videos=len(videos) - len(present),
         problems=tuple(problems),
     )
+
+
+def _written_start(root: Path) -> float:
+    """Return the time that `START_FILE` tells; 0 without such a file."""
+    path = root / START_FILE
+    if not path.is_file():
+        return 0.0
+    text = read_text(path).strip()
+    try:
+        return float(text)
+    except ValueError:
+        raise DatasetError(
+            f"{path}: expected the time in seconds at which the video files begin, such as 900, "
+            f"not {shown(text[:20])}"
+        ) from None
 
 
 def _version(root: Path) -> str:

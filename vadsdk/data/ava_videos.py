@@ -22,6 +22,9 @@ from vadsdk.structures.ava import NO_PERSON, AvaRows
 from vadsdk.video import probe
 from vadsdk.video.folders import VIDEO_SUFFIXES
 
+START_FILE = "start_seconds.txt"
+"""Tells, beside the csv files, the time in the movies at which the video files begin."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class AvaVideo:
@@ -137,8 +140,8 @@ def _frame_problems(
     message = (
         f"{timestamps[first]:g} s of {video.name} is outside the file, which has "
         f"{start_seconds:g} s to {start_seconds + record.num_frames / record.fps:g} s "
-        f"({int(is_outside.sum())} such rows); use the whole movie, or give the start_seconds "
-        "of the cut, such as 900"
+        f"({int(is_outside.sum())} such rows); use the whole movie, or write the time at which the "
+        f"cuts begin, such as 900, into the file {START_FILE} beside the csv files"
     )
     return [Problem(str(video.annotation), place, message)]
 
