@@ -9,7 +9,7 @@ from bright_square import BrightSquareModel, make_spec
 
 from vadsdk.data.native import NativeDataset
 from vadsdk.data.native_writer import NativeVideo, write_dataset
-from vadsdk.errors import ConfigError
+from vadsdk.errors import ConfigError, DatasetError
 from vadsdk.evaluation.confusion import match_tubes
 from vadsdk.streaming.scoring import ScoredVideos, ScoringSettings, score_videos
 from vadsdk.streaming.worst_tubes import draw_matches, worst_matches
@@ -152,3 +152,17 @@ def test_linkings_that_do_not_exist_or_come_twice_are_refused(dataset: NativeDat
         settings = ScoringSettings(linkings=linkings)
         with pytest.raises(ConfigError, match=text):
             score_videos(model, dataset, dataset.records, settings=settings)
+
+
+def test_videos_of_a_class_without_boxes_are_left_out_of_detection(
+    dataset: NativeDataset, scored: ScoredVideos
+) -> None:
+    """Else all that is found there, rightly perhaps, would count as wrong."""
+    first = dataset.records[0]
+    trimmed = replace(first, name="trimmed", tubes=(), video_label="rest")
+    model = BrightSquareModel(make_spec())
+    found = score_videos(model, dataset, (*dataset.records, trimmed))
+    assert (scored.num_left_out, found.num_left_out, found.report.num_videos) == (0, 1, 3)
+    assert found.report.to_json() == scored.report.to_json()
+    with pytest.raises(DatasetError, match="all 1 videos have one class each and no boxes"):
+        score_videos(model, dataset, [trimmed])

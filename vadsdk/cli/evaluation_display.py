@@ -41,11 +41,17 @@ def show_scores(
     intervals = map_intervals(_judged(scored, labels), resamples)
     _print_video_maps(scored, intervals)
     _print_recalls(scored)
+    if scored.num_left_out:
+        console.stdout.print(
+            f"{scored.num_left_out} videos with a class and without boxes are left out",
+            highlight=False,
+        )
     if scored.ava is not None:
         _print_ava(scored.ava)
     if scored.objects is not None:
         _print_objects(scored.objects)
     values = scored.report.to_json()
+    values["num_left_out"] = scored.num_left_out
     values["linking"] = next(iter(scored.linked))
     values["intervals"] = {
         f"video_map_{round(100 * threshold)}": [round(interval.low, 6), round(interval.high, 6)]

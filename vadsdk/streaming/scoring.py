@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vadsdk.data.ava import AvaDataset
 from vadsdk.data.object_maps import ObjectDataset
 from vadsdk.data.records import ActionDataset, VideoRecord
+from vadsdk.errors import DatasetError
 from vadsdk.evaluation import ClassScores, EvaluationReport, Evaluator
 from vadsdk.evaluation.streaming_measures import (
     StreamingMeasures,
@@ -69,6 +70,8 @@ class ScoredVideos:
     """AVA frame AP; None for other data."""
     objects: ObjectScores | None
     """J and F; None for data without numbered objects, and for models without masks."""
+    num_left_out: int
+    """Videos of which a class is known and no place: nothing found there is right or wrong."""
 
     @property
     def tubes(self) -> Tubes:
@@ -91,24 +94,31 @@ def score_videos(
     Args:
         model: detects the labels of the data set.
         dataset: gives labels, actor masks and, for its benchmark, more.
-        records: labelled videos of one split of the data set.
+        records: labelled videos of one split of the data set; those with a class of the whole video
+            and no boxes are left out and counted.
         settings: what is measured.
         progress: called with the videos done and their number.
 
     Raises:
         VideoError: a video cannot be read.
-        DatasetError: the model's labels are not those of the data set.
+        DatasetError: the model's labels are not those of the data set, or no video has boxes.
         ConfigError: an unknown convention or linking.
     """
     settings = settings or ScoringSettings()
-    scorer = _Scorer(dataset, records, settings)
-    for done, record in enumerate(records, start=1):
+    kept = [record for record in records if record.video_label is None]
+    if records and not kept:
+        raise DatasetError(
+            f"all {len(records)} videos have one class each and no boxes, so nothing found there "
+            "is right or wrong; see score_recognition"
+        )
+    scorer = _Scorer(dataset, kept, settings)
+    for done, record in enumerate(kept, start=1):
         source = open_source(record.path)
         result = detect_video(model, source, hop=settings.hop)
         scorer.add(record, result)
         if progress:
-            progress(done, len(records))
-    return scorer.scored()
+            progress(done, len(kept))
+    return scorer.scored(num_left_out=len(records) - len(kept))
 
 
 class _Scorer:
@@ -157,7 +167,7 @@ class _Scorer:
         self._evaluator.add(record.name, record.tubes, replace(result, tubes=list(first)))
         self._measures.append(measure_stream(record.tubes, result.frames))
 
-    def scored(self) -> ScoredVideos:
+    def scored(self, *, num_left_out: int) -> ScoredVideos:
         """Return the measures of all videos so far."""
         report = self._evaluator.report()
         (first, tubes), *others = self._tubes.items()
@@ -175,6 +185,7 @@ class _Scorer:
             },
             ava=None if self._ava is None else self._ava.scores(),
             objects=None if self._objects is None else self._objects.scores(),
+            num_left_out=num_left_out,
         )
 
 
