@@ -142,6 +142,34 @@ def test_the_other_stream_survives_a_resume_and_is_no_part_of_the_network() -> N
         assert torch.equal(own, other)
 
 
+def test_the_small_detector_of_paper_1_learns_in_both_modalities() -> None:
+    settings = {"input_size": 80, "width": 0.125, "num_capsules": 2, "decoder": (8, 8, 8)}
+    torch.manual_seed(0)
+    network = build_model("videocapsnet-s", NUM_CLASSES, settings)
+    method = build_method("temporal_gradient", network, {"pseudo_threshold": 0.0})
+    batch = colour_batch(num_labelled=1, num_unlabelled=1)
+    longer = replace(
+        batch,
+        **{
+            name: getattr(batch, name).repeat_interleave(2, dim=1)  # 8 frames
+            for name in ("clips", "masks", "successors")
+        },
+    )
+    losses = method.losses(longer, WARM)
+    assert {"loc_dice", "gradient_loc_dice", "pseudo_cls", "align_3"} <= losses.keys()
+    torch.stack(list(losses.values())).sum().backward()
+    learned = method.trained.get_submodule("gradient_network.backbone.Mixed_4f")
+    assert all(grad is not None and grad.any() for grad in gradients_of(learned))
+
+
+def test_pseudo_labels_are_for_networks_of_one_action_a_clip() -> None:
+    network = ColourNetwork()
+    network.multi_label = True
+    with pytest.raises(ConfigError, match=r"set method_settings\.pseudo_weight=0"):
+        build_method("temporal_gradient", network)
+    build_method("temporal_gradient", network, {"pseudo_weight": 0})
+
+
 def one_clip() -> ClipBatch:
     return colour_batch(num_labelled=1, num_unlabelled=0)
 

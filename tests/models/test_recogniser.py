@@ -2,14 +2,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vadsdk.errors import ConfigError
+from vadsdk.export import export_onnx
+from vadsdk.methods import build_method
 from vadsdk.models import build_model
 from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
+from vadsdk.runtime import load_model
 
 LABELS = ("jump", "run", "wave")
 TINY = {"input_size": 32, "clip_length": 4, "width": 0.125}
@@ -80,3 +84,16 @@ def test_the_small_one_costs_a_fraction_of_the_large_one() -> None:
         weights[name] = sum(parameter.numel() for parameter in network.parameters())
     assert round(weights["r3d18"] / 1e6, 1) == 33.2
     assert round(work["r3d18"] / work["r3d-n"]) == 43
+
+
+def test_training_and_the_exported_file_see_the_same_pixels(tmp_path: Path) -> None:
+    network = tiny()
+    clips = torch.randint(0, 256, (3, 4, 32, 32, 3), dtype=torch.uint8)
+    with torch.no_grad():  # the head is small at the start, and so would be every difference
+        network.cls_head.fc_cls.weight.mul_(100)
+        view = build_method("supervised", network)._views.make(clips, "identity")
+        expected = network(view.clips).class_logits.softmax(1).numpy()
+    export_onnx(network, network.spec("r3d18", LABELS), tmp_path / "model.onnx")
+    came = load_model(tmp_path / "model.onnx").infer(clips.numpy())
+    assert np.ptp(expected) > 0.2
+    np.testing.assert_allclose(came.class_scores, expected, atol=1e-4)

@@ -44,6 +44,21 @@ def test_the_plateau_schedule_drops_tenfold_after_its_patience_and_not_before() 
     assert rates == pytest.approx([1.0] * 5 + [0.1] * 3)
 
 
+def test_sgd_keeps_its_momentum_and_decays_only_matrices() -> None:
+    layer = nn.Linear(1, 1)
+    with torch.no_grad():
+        layer.weight.fill_(2.0)
+        layer.bias.fill_(2.0)
+    optimiser = build_optimiser(layer, settings(optimiser="sgd", momentum=0.5, weight_decay=0.1))
+    for _ in range(2):
+        optimiser.zero_grad()
+        (layer.weight.sum() + layer.bias.sum()).backward()  # every gradient is 1
+        optimiser.step()
+    assert layer.bias.item() == pytest.approx(2 - 1 - 1.5)
+    # velocities 1 + 0.1 * 2, then half of it and 1 + 0.1 * 0.8
+    assert layer.weight.item() == pytest.approx(2 - 1.2 - (0.6 + 1.08))
+
+
 def test_a_falling_loss_keeps_the_rate() -> None:
     schedule = Schedule(settings(schedule="plateau", plateau_patience=1))
     for step in range(50):

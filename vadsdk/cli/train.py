@@ -27,8 +27,12 @@ def train(
     format: Annotated[
         str | None, typer.Option(help="Layout of the data set; found out if left out.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Network, as in videocapsnet-s.")] = None,
-    method: Annotated[str | None, typer.Option(help="Method: supervised or e2e.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Network, as in videocapsnet-s or r3d-n.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Method, as in e2e or temporal_gradient.")
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Weights to start from: a checkpoint or public ones.")
     ] = None,

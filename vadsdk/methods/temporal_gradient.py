@@ -59,6 +59,11 @@ class TemporalGradient(Method):
         self.needs_successors = settings.gradient == "adjacent"
         self._family = family_of(network, settings)
         self._stage_names = stage_names_of(network, NAME)
+        if settings.pseudo_weight and getattr(network, "multi_label", False):
+            raise ConfigError(
+                f"method {NAME!r} gives a clip one pseudo label, but this network tells several "
+                "actions at once; set method_settings.pseudo_weight=0"
+            )
         is_copy = settings.gradient_start == "copy"
         channels = num_stage_channels(self._family, network, self._stage_names[-1])
         with torch.random.fork_rng(devices=[]):

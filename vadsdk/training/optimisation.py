@@ -18,12 +18,14 @@ _SMOOTHING = 0.98
 
 
 def build_optimiser(learned: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """Return Adam or AdamW; weight decay is for tensors of two or more dimensions only."""
+    """Return what the settings name; weight decay is for tensors of two or more dimensions."""
     trainable = [p for p in learned.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
     kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
     return kind(groups, lr=settings.learning_rate, eps=settings.adam_epsilon)
 

@@ -58,12 +58,14 @@ class TrainSettings(_Section):
     """Labelled clips a step."""
     batch_unlabelled: int = Field(default=8, ge=0)
     """Unlabelled clips a step; methods that do not use them take 0."""
-    optimiser: Literal["adamw", "adam"] = "adamw"
-    """Paper 1 uses Adam (section 4)."""
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    """Paper 1 uses Adam (section 4), paper 3 stochastic gradient descent."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Of "sgd"; paper 3's."""
     learning_rate: float = Field(default=1.5e-3, gt=0)
     """Peak rate; 1e-4 in paper 1, which starts from a pretrained backbone."""
     adam_epsilon: float = Field(default=1e-8, gt=0)
-    """1e-6 in paper 1's released code."""
+    """Of the others; 1e-6 in paper 1's released code."""
     weight_decay: float = Field(default=0.05, ge=0)
     """Of weights with two or more dimensions; biases and norms are left alone."""
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
