@@ -72,6 +72,9 @@ def _draw_charts(axes: NDArray[np.object_], stats: DatasetStats) -> None:
     balance.set(title="actions of each class", xlabel="actions")
     balance.legend()
     _draw_lengths(lengths, stats)
+    if not any(len(row.box_sizes) for row in stats.classes):
+        sizes.set_axis_off()  # trimmed videos have none
+        return
     for row in stats.classes:
         sizes.scatter(*row.box_sizes.T, s=6, alpha=0.6)
     sizes.set(title="boxes, mean over each action", xlabel="width, pixels", ylabel="height, pixels")
