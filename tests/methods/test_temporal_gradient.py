@@ -190,3 +190,12 @@ def test_hearing_leaves_no_hook_behind() -> None:
     method: Method = tiny()
     method.losses(colour_batch(), WARM)
     assert not any(m._forward_hooks for m in method._network.modules())  # type: ignore[attr-defined]
+
+
+def test_losses_are_summed_in_single_precision_whatever_the_networks_compute_in() -> None:
+    method = tiny(pseudo_threshold=0.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = method.losses(colour_batch(), WARM)
+    assert {
+        name: value.dtype for name, value in losses.items() if value.dtype != torch.float32
+    } == {}

@@ -12,7 +12,9 @@ from vadsdk.errors import ConfigError
 from vadsdk.export import export_onnx
 from vadsdk.methods import build_method
 from vadsdk.models import build_model
+from vadsdk.models.backbones.i3d import I3D, I3DConfig
 from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
+from vadsdk.models.weights import load_initial_weights
 from vadsdk.runtime import load_model
 
 LABELS = ("jump", "run", "wave")
@@ -97,3 +99,14 @@ def test_training_and_the_exported_file_see_the_same_pixels(tmp_path: Path) -> N
     came = load_model(tmp_path / "model.onnx").infer(clips.numpy())
     assert np.ptp(expected) > 0.2
     np.testing.assert_allclose(came.class_scores, expected, atol=1e-4)
+
+
+def test_public_weights_of_a_backbone_start_a_recogniser(tmp_path: Path) -> None:
+    public = I3D(I3DConfig(num_classes=400, width=0.125))
+    torch.save(public.state_dict(), tmp_path / "rgb_imagenet.pt")
+    network = tiny(backbone="i3d")
+    report = load_initial_weights(network, tmp_path / "rgb_imagenet.pt")
+    assert report.prefix == "backbone."
+    assert report.missing == ("cls_head.fc_cls.weight", "cls_head.fc_cls.bias")
+    first = public.get_submodule("Conv3d_1a_7x7").conv3d.weight
+    assert torch.equal(network.get_submodule("backbone.Conv3d_1a_7x7").conv3d.weight, first)

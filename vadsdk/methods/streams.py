@@ -31,18 +31,11 @@ class StreamAnswer:
     stages: tuple[Tensor, ...]
     """Feature maps (N, C, ...) of its stages, the last one last."""
 
-    def rows(self, stop: int) -> StreamAnswer:
-        """Return the first rows."""
-        return self._sliced(slice(None, stop))
-
-    def rows_from(self, start: int) -> StreamAnswer:
-        """Return the last rows."""
-        return self._sliced(slice(start, None))
-
-    def _sliced(self, rows: slice) -> StreamAnswer:
+    def first(self, count: int) -> StreamAnswer:
+        """Return what it says of the first clips."""
         return StreamAnswer(
-            outputs=type(self.outputs)(*(values[rows] for values in self.outputs)),
-            stages=tuple(features[rows] for features in self.stages),
+            outputs=type(self.outputs)(*(values[:count] for values in self.outputs)),
+            stages=tuple(features[:count] for features in self.stages),
         )
 
 

@@ -34,6 +34,7 @@ from vadsdk.methods.streams import (
     run_stream,
     stage_names_of,
 )
+from vadsdk.methods.supervised_terms import single_precision
 from vadsdk.methods.temporal_gradient_settings import TemporalGradientSettings
 from vadsdk.methods.views import View
 from vadsdk.models.contrast_head import ContrastHead
@@ -121,10 +122,10 @@ class TemporalGradient(Method):
         """
         settings, num_weak = self.settings, len(batch)
         embeddings = (
-            self._colour_head(colours.stages[-1]),
-            self._gradient_head(gradients.stages[-1]),
+            single_precision(self._colour_head(colours.stages[-1])),
+            single_precision(self._gradient_head(gradients.stages[-1])),
         )
-        weak_colours, weak_gradients = colours.rows(num_weak), gradients.rows(num_weak)
+        weak_colours, weak_gradients = colours.first(num_weak), gradients.first(num_weak)
         losses: dict[str, Tensor] = {}
         for prefix, answer in (("", weak_colours), ("gradient_", weak_gradients)):
             found = self._family.supervised_losses(answer.outputs, batch, weak_view, progress)
@@ -132,7 +133,9 @@ class TemporalGradient(Method):
         losses |= self._pseudo_losses(colours, gradients, batch, progress)
         pairs = zip(weak_colours.stages, weak_gradients.stages, strict=True)
         for number, (features, targets) in enumerate(pairs, start=1):
-            alignment = modality_alignment_loss(features, targets)
+            alignment = modality_alignment_loss(
+                single_precision(features), single_precision(targets)
+            )
             losses[f"align_{number}"] = settings.alignment_weight * alignment
         losses["contrast"] = settings.contrast_weight * cross_modal_contrast_loss(
             embeddings[0][:num_weak], embeddings[1][:num_weak], settings.contrast_temperature

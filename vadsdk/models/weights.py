@@ -5,6 +5,7 @@
     Mixed_3b..., logits...    VideoCapsNet              as conv1.Mixed_3b...; `logits` is unused
     conv1.Mixed_3b..., ...    VideoCapsNet              as named
     conv1.Mixed_3b..., ...    I3D                       as Mixed_3b...; the rest is unused
+    backbone.conv1..., ...    r3d18                     as named; paper 3's other stream is unused
     module.x, module.y        a network of x and y      as x, y (nn.DataParallel's prefix)
 
 Where one lies in the other is not configured: it is the pair of prefixes under which most names
