@@ -69,8 +69,10 @@ STRENGTHS = {
         grayscale_probability=0.2,
         cutout_probability=0.5,
     ),
+    "paper2": ViewSettings(flip_probability=0.5, zoom=(0.6, 1.2), shift=0.1),
 }
-"""Ready-made strengths; `mirror` is paper 1's released augmentation, always flipped."""
+"""Ready-made strengths; `mirror` is paper 1's released augmentation, always flipped; `paper2` is
+paper 2's strong one, which flips, scales and crops (section 4.2, without ranges)."""
 
 
 def view_settings(strength: str | ViewSettings) -> ViewSettings:

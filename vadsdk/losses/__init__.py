@@ -14,11 +14,15 @@ from vadsdk.losses.gradient_smoothness import gradient_smoothness_loss
 from vadsdk.losses.localisation_consistency import localisation_consistency_loss
 from vadsdk.losses.logit_cross_entropy import logit_cross_entropy_loss
 from vadsdk.losses.modality_alignment import modality_alignment_loss
+from vadsdk.losses.multi_label_cross_entropy import multi_label_loss
 from vadsdk.losses.pseudo_label_cross_entropy import confident_classes, pseudo_label_loss
+from vadsdk.losses.region import RegionLosses, RegionSettings, region_loss
 from vadsdk.losses.spread import released_spread_loss, spread_loss, spread_margin
 from vadsdk.losses.temporal_coherence import temporal_coherence_loss
 
 __all__ = [
+    "RegionLosses",
+    "RegionSettings",
     "bce_loss",
     "classification_consistency_loss",
     "confident_classes",
@@ -30,8 +34,10 @@ __all__ = [
     "localisation_consistency_loss",
     "logit_cross_entropy_loss",
     "modality_alignment_loss",
+    "multi_label_loss",
     "one_way_contrast_loss",
     "pseudo_label_loss",
+    "region_loss",
     "released_spread_loss",
     "spread_loss",
     "spread_margin",

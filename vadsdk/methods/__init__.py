@@ -11,6 +11,8 @@ from torch import nn
 
 from vadsdk.checked_settings import read_settings
 from vadsdk.errors import unknown_name
+from vadsdk.methods.dual_guidance import DualGuidance
+from vadsdk.methods.dual_guidance_settings import DualGuidanceSettings
 from vadsdk.methods.e2e import E2E
 from vadsdk.methods.e2e_settings import E2ESettings
 from vadsdk.methods.method import Method
@@ -33,6 +35,7 @@ class MethodEntry:
 
 METHODS: dict[str, MethodEntry] = {
     "supervised": MethodEntry(build=Supervised, settings=SupervisedSettings),
+    "dual_guidance": MethodEntry(build=DualGuidance, settings=DualGuidanceSettings),
     "e2e": MethodEntry(build=E2E, settings=E2ESettings),
     "stable_mean_teacher": MethodEntry(build=StableMeanTeacher, settings=StableMeanTeacherSettings),
     "temporal_gradient": MethodEntry(build=TemporalGradient, settings=TemporalGradientSettings),
@@ -63,6 +66,8 @@ def build_method(
 __all__ = [
     "E2E",
     "METHODS",
+    "DualGuidance",
+    "DualGuidanceSettings",
     "E2ESettings",
     "Method",
     "MethodEntry",

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from torch import nn
 
 from vadsdk.errors import ConfigError
+from vadsdk.kernels.view_settings import ViewSettings
+from vadsdk.methods.box_family import BoxFamily
+from vadsdk.methods.box_settings import BoxTermSettings, PseudoBoxSettings
 from vadsdk.methods.family import Family
 from vadsdk.methods.mask_family import MaskFamily, PseudoMaskSettings
 from vadsdk.methods.network import kind_of, num_classes_of
@@ -26,6 +29,10 @@ class FamilySettings(BaseModel):
     """Mask networks: weights and forms of the supervised losses."""
     pseudo_masks: PseudoMaskSettings = PseudoMaskSettings()
     """Mask networks: what is trusted of an answer."""
+    box_terms: BoxTermSettings = BoxTermSettings()
+    """Box networks: weights and forms of the supervised losses."""
+    pseudo_boxes: PseudoBoxSettings = PseudoBoxSettings()
+    """Box networks: what is trusted of an answer."""
     recognition: RecognitionSettings = RecognitionSettings()
     """Recognition networks: weights of the losses, and what is trusted of an answer."""
     seed: int = 0
@@ -36,12 +43,23 @@ def _mask_family(network: nn.Module, settings: FamilySettings) -> MaskFamily:
     return MaskFamily(num_classes_of(network), settings.terms, settings.pseudo_masks)
 
 
+def _box_family(network: nn.Module, settings: FamilySettings) -> BoxFamily:
+    for name, value in settings:
+        if isinstance(value, ViewSettings) and value.time_reversal_probability > 0:
+            raise ConfigError(
+                f"setting {name!r} has views that are reversed in time, but a box network learns "
+                "a clip's last frame, which would be its first; set time_reversal_probability to 0"
+            )
+    return BoxFamily(network, settings.box_terms, settings.pseudo_boxes)
+
+
 def _recognition_family(network: nn.Module, settings: FamilySettings) -> RecognitionFamily:
     return RecognitionFamily(settings.recognition)
 
 
 FAMILIES: dict[ModelKind, Callable[[nn.Module, FamilySettings], Family[Any, Any]]] = {
     "mask": _mask_family,
+    "box": _box_family,
     "recognition": _recognition_family,
 }
 

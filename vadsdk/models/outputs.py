@@ -23,6 +23,16 @@ class ClipOutputs(NamedTuple):
     """(B, P, K) class activations at each position."""
 
 
+class BoxClipOutputs(NamedTuple):
+    """A box network's answer to the last frames of B clips."""
+
+    predictions: Tensor
+    """(B, A, 5 + K, gh, gw): x, y, w, h, confidence and class logits of A anchors in each cell."""
+    frame_logits: Tensor
+    """(B, K + 1) logits of what the frame shows, the last one background; (B, K) of independent
+    actions in a multi-label network; (B, 0) without a frame head."""
+
+
 class RecognitionClipOutputs(NamedTuple):
     """A recogniser's answer to B clips."""
 
