@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,24 @@ from vadsdk.training.run_folder import CONFIG, SCORES, start_run
 from vadsdk.training.running import run_training
 from vadsdk.training.settings import RunConfig, read_config
 
-_KEPT = (
+DETECTION_SCORES = (
     *("video_map_50", "video_map_20", "video_map_50_95", "frame_map_50", "class_accuracy"),
     *("localised_50", "correct_and_localised_50", "mean_best_iou", "recall_protocol"),
 )
 
 
-def finished_scores(config: RunConfig, folder: Path) -> dict[str, Any]:
+RECOGNITION_SCORES = ("top_1", "top_5", "mean_class_accuracy")
+
+
+def finished_scores(
+    config: RunConfig, folder: Path, kept: Sequence[str] = DETECTION_SCORES
+) -> dict[str, Any]:
     """Bring a run to its end and return its scores and the minutes that it took in all.
 
     Args:
         config: what to run; a folder that holds another config is an error.
         folder: the run folder.
+        kept: names of the scores to return.
     """
     exists = (folder / CONFIG).is_file()
     if exists and read_config(folder / CONFIG) != config:
@@ -32,7 +39,7 @@ def finished_scores(config: RunConfig, folder: Path) -> dict[str, Any]:
         run_training(config, folder, watcher=_Printer(folder.name, config.train.max_steps))
     values = json.loads((folder / SCORES).read_text(encoding="utf-8"))
     report_age = (folder / SCORES).stat().st_mtime - (folder / CONFIG).stat().st_mtime
-    return {name: values[name] for name in _KEPT} | {"minutes": round(report_age / 60, 1)}
+    return {name: values[name] for name in kept} | {"minutes": round(report_age / 60, 1)}
 
 
 class _Printer:

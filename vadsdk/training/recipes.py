@@ -112,6 +112,28 @@ def _paper1_training(*, num_unlabelled: int, epochs: int) -> TrainSettings:
     )
 
 
+def toy_recognition() -> RunConfig:
+    """Return the recogniser's baseline of `benchmarks/recognition.py`, minutes on one core."""
+    return RunConfig(
+        model="r3d-n",
+        model_settings={"input_size": 64},
+        method="supervised",
+        data=DataSettings(labelled_fraction=0.15),
+        train=TrainSettings(max_steps=300, batch_labelled=8, batch_unlabelled=0, warmup_steps=20),
+    )
+
+
+def toy_temporal_gradient() -> RunConfig:
+    """Return paper 3's method on the same labels, for as many steps."""
+    return RunConfig(
+        model="r3d-n",
+        model_settings={"input_size": 64},
+        method="temporal_gradient",
+        data=DataSettings(labelled_fraction=0.15),
+        train=TrainSettings(max_steps=300, batch_labelled=8, batch_unlabelled=8, warmup_steps=20),
+    )
+
+
 def paper3_ucf101() -> RunConfig:
     """Return paper 3 on UCF-101: 10 % labels, 180 epochs over its 9,537 training videos."""
     return RunConfig(
@@ -163,7 +185,9 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "paper3-hmdb51": paper3_hmdb51,
     "paper3-ucf101": paper3_ucf101,
     "toy-e2e": toy_e2e,
+    "toy-recognition": toy_recognition,
     "toy-supervised": toy_supervised,
+    "toy-temporal-gradient": toy_temporal_gradient,
 }
 """Every recipe by name."""
 
