@@ -10,11 +10,23 @@ from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.models.outputs import BoxClipOutputs, ClipOutputs, condition_or_own_class
-from vadsdk.structures import ModelSpec
+from vadsdk.structures import ModelKind, ModelSpec
 
 NUM_CLASSES = 3
 SIDE = 16
 FRAMES = 4
+
+
+def spec_of(kind: ModelKind, name: str, labels: tuple[str, ...]) -> ModelSpec:
+    return ModelSpec(
+        kind=kind,
+        model=name,
+        labels=labels,
+        clip_length=FRAMES,
+        frame_stride=1,
+        input_height=SIDE,
+        input_width=SIDE,
+    )
 
 
 class ColourNetwork(nn.Module):
@@ -36,15 +48,7 @@ class ColourNetwork(nn.Module):
         self.conditions: list[Tensor] = []
 
     def spec(self, name: str, labels: tuple[str, ...]) -> ModelSpec:
-        return ModelSpec(
-            kind=self.kind,
-            model=name,
-            labels=labels,
-            clip_length=FRAMES,
-            frame_stride=1,
-            input_height=SIDE,
-            input_width=SIDE,
-        )
+        return spec_of(self.kind, name, labels)
 
     def forward(self, clips: Tensor, condition: Tensor | None = None) -> ClipOutputs:
         assert condition is not None
@@ -93,6 +97,9 @@ class BoxNetwork(nn.Module):
             self.frame = nn.Linear(24, num_frame_classes) if frame_head else None
         self.register_buffer("anchors", torch.tensor([[1.5, 1.5], [3.0, 1.0]]))
         self.clips: list[Tensor] = []
+
+    def spec(self, name: str, labels: tuple[str, ...]) -> ModelSpec:
+        return spec_of("box", name, labels)
 
     def forward(self, clips: Tensor) -> BoxClipOutputs:
         self.clips.append(clips)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
-from network_doubles import NUM_CLASSES, ColourNetwork, colour_batch
+from network_doubles import NUM_CLASSES, BoxNetwork, ColourNetwork, box_batch, colour_batch
 from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
@@ -14,8 +15,10 @@ from vadsdk.models import build_model
 
 TINY = {"input_size": 32, "clip_length": 4, "width": 0.125}
 WARM, COLD = 0.5, 0.1  # progress after and before the warm-up
-NETWORKS = {
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "mask": ColourNetwork,
+    "box": BoxNetwork,
+    "box without a frame head": lambda: BoxNetwork(frame_head=False),
     "recognition": lambda: build_model("r3d-n", NUM_CLASSES, TINY),
     "i3d": lambda: build_model("r3d-n", NUM_CLASSES, {**TINY, "backbone": "i3d"}),
 }
@@ -33,16 +36,24 @@ def gradients_of(parts: nn.Module) -> list[Tensor | None]:
     return [parameter.grad for parameter in parts.parameters()]
 
 
+SUPERVISED = {
+    "mask": {"cls", "loc_bce", "loc_dice"},
+    "box": {"box", "objectness", "box_cls"},
+    "recognition": {"cls"},
+}
+
+
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_any_network_with_stages_learns_all_four_losses(kind: str) -> None:
     torch.manual_seed(0)
     network = NETWORKS[kind]()
     method = build_method("temporal_gradient", network, {"pseudo_threshold": 0.0})
     assert method.needs_successors
-    losses = method.losses(colour_batch(), WARM)
+    losses = method.losses(box_batch() if network.kind == "box" else colour_batch(), WARM)
     stages = {f"align_{number}" for number in range(1, len(network.stage_names) + 1)}
-    supervised = {"cls"} if kind != "mask" else {"cls", "loc_bce", "loc_dice"}
-    own = supervised | {"pseudo_cls"}
+    own = SUPERVISED[network.kind] | {"pseudo_cls"}
+    if kind == "box":
+        own |= {"frame_cls"}
     assert losses.keys() == own | {f"gradient_{name}" for name in own} | stages | {"contrast"}
     assert all(value.isfinite() and value >= 0 for value in losses.values())
     torch.stack(list(losses.values())).sum().backward()
@@ -163,8 +174,7 @@ def test_the_small_detector_of_paper_1_learns_in_both_modalities() -> None:
 
 
 def test_pseudo_labels_are_for_networks_of_one_action_a_clip() -> None:
-    network = ColourNetwork()
-    network.multi_label = True
+    network = BoxNetwork(multi_label=True)
     with pytest.raises(ConfigError, match=r"set method_settings\.pseudo_weight=0"):
         build_method("temporal_gradient", network)
     build_method("temporal_gradient", network, {"pseudo_weight": 0})
