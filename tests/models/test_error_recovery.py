@@ -42,6 +42,15 @@ def test_clips_do_not_see_each_other_and_every_parameter_learns() -> None:
         assert name.endswith("0.bias") or parameter.grad.abs().sum() > 0, name
 
 
+def test_on_a_cpu_autocast_does_not_reach_the_convolutions_whose_gradients_break_memory() -> None:
+    torch.manual_seed(0)
+    network, masks = ErrorRecoveryNet(width=2), torch.rand(1, 4, 16, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = network(masks.bfloat16())
+    assert cast.dtype == torch.float32
+    assert torch.equal(cast, network(masks.bfloat16().float()))
+
+
 @pytest.fixture(scope="module")
 def recorded(golden_folder: Path) -> Recorded:
     return np.load(golden_folder / "smt.npz")

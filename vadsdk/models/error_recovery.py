@@ -46,6 +46,14 @@ class ErrorRecoveryNet(nn.Module):
         x = probabilities.unsqueeze(1)
         if video is not None:
             x = torch.cat([video, x], 1)
+        if x.device.type == "cuda":
+            return self._corrected(x)
+        # On CPUs, oneDNN's bf16 gradient of these convolutions writes beyond its memory where maps
+        # are 96 wide or more (torch 2.13, AMX): the process dies.
+        with torch.autocast(x.device.type, enabled=False):
+            return self._corrected(x if x.dtype == torch.float64 else x.float())
+
+    def _corrected(self, x: Tensor) -> Tensor:
         first = self.conv1(x)
         second = self.conv2(_halved(first))
         third = self.conv3(_halved(second))
