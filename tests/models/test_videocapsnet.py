@@ -159,7 +159,10 @@ def test_two_frames_do_not_read_memory_that_nobody_wrote() -> None:
     assert torch.isfinite(unit_gradient(lambda x, unit: unit(x))).all()
 
 
-@pytest.mark.skipif(not torch.cpu._is_avx512_bf16_supported(), reason="oneDNN's other kernels")
+@pytest.mark.skipif(
+    not torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported(),
+    reason="oneDNN's other kernels",
+)
 def test_the_fault_that_unit3d_goes_around_is_still_there() -> None:
     # When this fails, oneDNN is mended and `Unit3D` can drop its padding of two frames.
     assert not torch.isfinite(unit_gradient(plain_convolution)).all()

@@ -17,9 +17,10 @@ from vadsdk.models.recogniser import (
     Recogniser,
     RecogniserSettings,
 )
-from vadsdk.models.videocapsnet import VideoCapsNet, VideoCapsNetSettings
+from vadsdk.models.videocapsnet import VideoCapsNetSettings
 from vadsdk.models.videocapsnet_nano import NanoVideoCapsNet, NanoVideoCapsNetSettings
 from vadsdk.models.videocapsnet_small import SmallVideoCapsNet, SmallVideoCapsNetSettings
+from vadsdk.models.videocapsnet_spacetime import build_videocapsnet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +36,7 @@ class ModelEntry:
 MODELS: dict[str, ModelEntry] = {
     "r3d18": ModelEntry(build=Recogniser, settings=RecogniserSettings),
     "r3d-n": ModelEntry(build=Recogniser, settings=NanoRecogniserSettings),
-    "videocapsnet": ModelEntry(build=VideoCapsNet, settings=VideoCapsNetSettings),
+    "videocapsnet": ModelEntry(build=build_videocapsnet, settings=VideoCapsNetSettings),
     "videocapsnet-n": ModelEntry(build=NanoVideoCapsNet, settings=NanoVideoCapsNetSettings),
     "videocapsnet-s": ModelEntry(build=SmallVideoCapsNet, settings=SmallVideoCapsNetSettings),
 }

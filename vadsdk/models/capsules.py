@@ -25,6 +25,16 @@ def capsule_activations(logits: Tensor) -> Tensor:
     return (-F.softplus(-logits)).exp().to(logits.dtype)
 
 
+def initialise_primary_capsules(*convolutions: nn.Conv2d | nn.Conv3d) -> None:
+    """Draw weights that keep the variance, so that poses start at the scale that routing expects.
+
+    The release draws N(0, 0.1^2), whose poses of deviation 18 saturate the routing.
+    """
+    for convolution in convolutions:
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear")
+        nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+
+
 class PrimaryCapsules(nn.Module):
     """Poses and activations of M capsules a position, each from a window without padding."""
 
@@ -32,10 +42,7 @@ class PrimaryCapsules(nn.Module):
         super().__init__()
         self.pose = nn.Conv2d(in_channels, num_capsules * POSE_SIZE, kernel)
         self.a = nn.Conv2d(in_channels, num_capsules, kernel)
-        for convolution in (self.pose, self.a):
-            # The release draws N(0, 0.1^2), whose poses of deviation 18 saturate the routing.
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear")
-            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+        initialise_primary_capsules(self.pose, self.a)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, H, W, M * 16 + M): poses, then activations in (0, 1)."""

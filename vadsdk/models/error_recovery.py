@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vadsdk.models.cpu_precision import full_precision_on_cpu
+
 
 class ErrorRecoveryNet(nn.Module):
     """The network; 1.46 M parameters at full width.
@@ -46,11 +48,7 @@ class ErrorRecoveryNet(nn.Module):
         x = probabilities.unsqueeze(1)
         if video is not None:
             x = torch.cat([video, x], 1)
-        if x.device.type == "cuda":
-            return self._corrected(x)
-        # On CPUs, oneDNN's bf16 gradient of these convolutions writes beyond its memory where maps
-        # are 96 wide or more (torch 2.13, AMX): the process dies.
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision_on_cpu(x):
             return self._corrected(x if x.dtype == torch.float64 else x.float())
 
     def _corrected(self, x: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ Legend: B clips, T = 8 frames, K classes, P = 400 positions of the 20 x 20 capsu
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,12 +22,17 @@ from vadsdk.kernels.routing import RoutingMode
 from vadsdk.kernels.smoothed_upsampling import upsample_and_smooth
 from vadsdk.models.backbones.i3d import I3D, PAPER1_I3D
 from vadsdk.models.capsules import POSE_SIZE, ClassCapsules, PrimaryCapsules
+from vadsdk.models.cpu_precision import full_precision_on_cpu
 from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
 from vadsdk.structures import ModelKind, ModelSpec
 
 NUM_PRIMARY_CAPSULES = 32
-_SKIPS = ("Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_4f")
-_CLIP_LENGTH, _FRAME_STRIDE, _INPUT_SIZE = 8, 2, 224  # paper 1, section 4
+SKIPS = ("Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_4f")
+"""Layers of the I3D whose outputs the decoder sees."""
+STAGE_NAMES = ("conv1.Conv3d_2c_3x3", "conv1.Mixed_3c", "conv1.Mixed_4f")
+"""Modules whose outputs are the stages' feature maps."""
+INPUT_SIZE = 224
+_CLIP_LENGTH, _FRAME_STRIDE = 8, 2  # paper 1, section 4
 
 
 class VideoCapsNetSettings(BaseModel):
@@ -36,6 +43,9 @@ class VideoCapsNetSettings(BaseModel):
     routing: RoutingMode = "em"
     """"em": the mathematics of EM routing with a true standard deviation; "released": the
     arithmetic that published checkpoints were trained with."""
+    routing_dims: Literal[2, 3] = 2
+    """2: capsules of space, after time is pooled (paper 1); 3: capsules of space and time, as in
+    the original VideoCapsuleNet; see `videocapsnet_spacetime`."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Of whole channels, after the backbone and before the last layer."""
 
@@ -45,19 +55,19 @@ class VideoCapsNet(nn.Module):
 
     Args:
         num_classes: K.
-        settings: its options.
+        settings: its options, with `routing_dims` 2.
     """
 
     kind: ModelKind = "mask"
-    stage_names = ("conv1.Conv3d_2c_3x3", "conv1.Mixed_3c", "conv1.Mixed_4f")
-    """Modules whose outputs are the stages' feature maps."""
+    stage_names = STAGE_NAMES
 
     def __init__(self, num_classes: int, settings: VideoCapsNetSettings | None = None) -> None:
         super().__init__()
         self.settings = settings = settings or VideoCapsNetSettings()
+        assert settings.routing_dims == 2, "build_videocapsnet chooses"
         self.num_classes = num_classes
         self.conv1 = I3D(PAPER1_I3D)
-        fine, middle, deep = (self.conv1.channels[name] for name in _SKIPS)
+        fine, middle, deep = (self.conv1.channels[name] for name in SKIPS)
         self.primary_caps = PrimaryCapsules(deep, NUM_PRIMARY_CAPSULES, kernel=9)
         self.conv_caps = ClassCapsules(NUM_PRIMARY_CAPSULES, num_classes, settings.routing)
         self.upsample1 = nn.ConvTranspose2d(num_classes * POSE_SIZE, 64, 9)
@@ -76,20 +86,11 @@ class VideoCapsNet(nn.Module):
     @property
     def input_size(self) -> int:
         """Rows and columns of the input."""
-        return _INPUT_SIZE
+        return INPUT_SIZE
 
     def spec(self, name: str, labels: tuple[str, ...]) -> ModelSpec:
         """Return the spec of a file of this network, without provenance."""
-        return ModelSpec(
-            kind="mask",
-            model=name,
-            labels=labels,
-            clip_length=_CLIP_LENGTH,
-            frame_stride=_FRAME_STRIDE,
-            input_height=_INPUT_SIZE,
-            input_width=_INPUT_SIZE,
-            model_settings=self.settings.model_dump(mode="json", exclude_defaults=True),
-        )
+        return videocapsnet_spec(name, labels, self.settings)
 
     def forward(self, clips: Tensor, condition: Tensor | None = None) -> ClipOutputs:
         """Return class scores, mask logits and class activations by position.
@@ -99,7 +100,11 @@ class VideoCapsNet(nn.Module):
             condition: (B, K) weights of the classes whose poses are decoded; a row of zeros, or
                 None, decodes the clip's own best class.
         """
-        fine, middle, deep = self.conv1.features(clips, _SKIPS)
+        with full_precision_on_cpu(clips):
+            return self._answer(clips, condition)
+
+    def _answer(self, clips: Tensor, condition: Tensor | None) -> ClipOutputs:
+        fine, middle, deep = self.conv1.features(clips, SKIPS)
         deep = self.dropout3d(deep).squeeze(2)  # (B, 832, 1, 28, 28) -> (B, 832, 28, 28)
         routed = self.conv_caps(self.primary_caps(deep))  # (B, 20, 20, K * 16 + K)
         poses, activations = routed.split([self.num_classes * POSE_SIZE, self.num_classes], dim=3)
@@ -126,3 +131,19 @@ class VideoCapsNet(nn.Module):
         )
         scales = self.dropout3d(scales).flatten(1)
         return upsample_and_smooth(x, self.upsample4, self.smooth, scales).squeeze(1)
+
+
+def videocapsnet_spec(
+    name: str, labels: tuple[str, ...], settings: VideoCapsNetSettings
+) -> ModelSpec:
+    """Return the spec of a file of either network, without provenance."""
+    return ModelSpec(
+        kind="mask",
+        model=name,
+        labels=labels,
+        clip_length=_CLIP_LENGTH,
+        frame_stride=_FRAME_STRIDE,
+        input_height=INPUT_SIZE,
+        input_width=INPUT_SIZE,
+        model_settings=settings.model_dump(mode="json", exclude_defaults=True),
+    )
