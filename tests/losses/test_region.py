@@ -79,6 +79,7 @@ def test_places_are_those_of_a_loop_over_objects_and_cells(seed: int) -> None:
     objects = torch.full((3, 2 * GRID * GRID), -1)
     objects[targets.rows, targets.places] = targets.objects
     counts = targets.is_empty.float()
+    assert not counts[targets.rows, targets.places].any()
     counts[targets.rows, targets.places] = 5
     assert torch.equal(objects.view_as(expected_objects), expected_objects)
     assert torch.equal(counts.view_as(expected_counts), expected_counts)

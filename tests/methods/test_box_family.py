@@ -40,6 +40,12 @@ def view(strength: str | ViewSettings = "identity", count: int = 1, seed: int = 
     return View(clips=torch.zeros(count, 3, FRAMES, SIDE, SIDE), parameters=parameters)
 
 
+def top_left_quarter() -> View:
+    affine = torch.tensor([[[0.5, 0.0, -0.5], [0.0, 0.5, -0.5]]], dtype=torch.float64)
+    whole = view()
+    return replace(whole, parameters=replace(whole.parameters, affines=affine))
+
+
 def answer(
     *boxes: tuple[int, int, int], frame_class: int = NUM_CLASSES, num_frame_classes: int = 4
 ) -> BoxClipOutputs:
@@ -141,6 +147,18 @@ def test_confident_boxes_are_pseudo_labels_in_the_target_view() -> None:
         ([0.688, 0.0, 1.0, 0.312], [1]),  # cut to the frame
         ([0.188, 0.688, 0.562, 1.0], [0]),
     ]
+
+
+def test_boxes_outside_of_the_taught_view_teach_nothing() -> None:
+    outputs = answer((0, 0, 1), (3, 2, 0))
+    pseudo = family().pseudo_labels(outputs, view(), top_left_quarter())
+    assert [label for _, label in found(pseudo)] == [[1]]
+    batch = box_batch(num_labelled=1, num_unlabelled=0)
+    assert batch.boxes_xyxy01 is not None
+    mostly_outside = torch.tensor([0.48, 0.1, 0.68, 0.3]).expand_as(batch.boxes_xyxy01)
+    away = replace(batch, boxes_xyxy01=mostly_outside)
+    assert family().supervised_losses(outputs, away, view(), 0.0)["box"].item() > 0
+    assert family().supervised_losses(outputs, away, top_left_quarter(), 0.0)["box"].item() == 0
 
 
 def test_boxes_that_repeat_a_more_confident_one_are_not_pseudo_labels() -> None:
@@ -292,6 +310,15 @@ def test_consistency_pulls_both_answers_and_moves_boxes_between_crops() -> None:
         assert answers.predictions.grad is not None
         assert answers.predictions.grad.isfinite().all()
         assert answers.predictions.grad.any()
+
+
+def test_cells_that_the_other_view_does_not_show_are_not_compared() -> None:
+    # The centre of cell 1 lies in cell 3 of the quarter; cells 2 and 3 lie beyond it.
+    targets = answer((3, 3, 1))
+    losses = family().consistency_losses(answer((1, 1, 1)), view(), targets, top_left_quarter())
+    assert losses["cons_cls"].item() == pytest.approx(0, abs=1e-6)
+    others = family().consistency_losses(answer((1, 1, 0)), view(), targets, top_left_quarter())
+    assert others["cons_cls"].item() > 0.5
 
 
 def test_consistency_without_confident_cell_is_a_connected_zero() -> None:
