@@ -59,7 +59,7 @@ _TIME_KEEPING_I3D = replace(PAPER1_I3D, conv_2c_stride=(1, 1, 1), pool_4a_stride
 
 
 class SpaceTimeCapsNet(nn.Module):
-    """The network; 24.8 M parameters for 24 classes.
+    """The network; 24.2 M parameters for 24 classes.
 
     Args:
         num_classes: K.
