@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fresh_memory import fresh_memory_is_nan
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -110,3 +111,17 @@ def test_public_weights_of_a_backbone_start_a_recogniser(tmp_path: Path) -> None
     assert report.missing == ("cls_head.fc_cls.weight", "cls_head.fc_cls.bias")
     first = public.get_submodule("Conv3d_1a_7x7").conv3d.weight
     assert torch.equal(network.get_submodule("backbone.Conv3d_1a_7x7").conv3d.weight, first)
+
+
+@pytest.mark.parametrize("backbone", ["r3d18", "i3d"])
+def test_gradients_in_bf16_read_no_memory_that_nobody_wrote(backbone: str) -> None:
+    """As `Unit3D` tells: maps of two frames, or of one, are where oneDNN goes wrong."""
+    network = tiny(backbone=backbone, clip_length=8, input_size=64).train()
+    for module in network.modules():
+        if isinstance(module, nn.Conv3d):
+            module.weight.data = module.weight.to(memory_format=torch.channels_last_3d)
+    with fresh_memory_is_nan():
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = network(torch.randn(2, 3, 8, 64, 64)).class_logits.float().square().mean()
+        loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())

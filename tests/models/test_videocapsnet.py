@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from fresh_memory import fresh_memory_is_nan
 from torch import Tensor, nn
 
 from vadsdk.export import export_onnx
@@ -21,7 +20,6 @@ from vadsdk.structures import ModelSpec
 NUM_CLASSES = 3
 LABELS = ("jump", "run", "wave")
 LEAST_SIDE = 80  # of `videocapsnet`: a grid of 2 x 2 capsules
-M_PERTURB, PERTURB_WITH_FF = -6, 0x100  # mallopt: fresh memory is filled with ~value, here 0xFF
 
 
 @pytest.fixture(scope="module", params=["videocapsnet-s", "videocapsnet-n"])
@@ -122,20 +120,6 @@ def prepared_as_for_training(network: nn.Module) -> nn.Module:
         if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
             module.to(memory_format=torch.channels_last_3d)
     return network
-
-
-@contextmanager
-def fresh_memory_is_nan() -> Iterator[None]:
-    """Fill what malloc returns with 0xFF, NaN in every float type; skips where libc cannot."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None or not mallopt(M_PERTURB, PERTURB_WITH_FF):
-        pytest.skip("this C library does not fill fresh memory")
-    try:
-        if not torch.empty(2**12).isnan().all():
-            pytest.skip("torch does not take its memory from this C library")
-        yield
-    finally:
-        mallopt(M_PERTURB, 0)
 
 
 def plain_convolution(x: Tensor, unit: Unit3D) -> Tensor:
