@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -29,4 +30,25 @@ def test_the_exported_network_is_the_same_detector_and_runs(name: str, tmp_path:
     assert report.parity.unmatched_detections == 0
     frames = [np.full((40, 60, 3), 10 * i, np.uint8) for i in range(8)]
     result = Detector.load(tmp_path / "model.onnx").predict(frames)
+    assert [frame.index for frame in result.frames] == list(range(8))
+
+
+def test_the_exported_box_network_is_the_same_detector_without_its_frame_head(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    small = {"input_size": 64, "channels": [8, 8, 16, 16], "blocks": [1, 1]}
+    network = build_model("yowo-n", len(LABELS), small)
+    torch.nn.init.normal_(network.head.weight, std=0.5)
+    torch.nn.init.zeros_(network.head.bias)  # or else nothing is found before any training
+    path = tmp_path / "model.onnx"
+    report = export_onnx(network, network.spec("yowo-n", LABELS), path)
+    assert report.parity.max_abs_error < 1e-4
+    assert report.parity.num_detections > 0
+    assert report.parity.unmatched_detections == 0
+    weights = [tensor.name for tensor in onnx.load(path).graph.initializer]
+    assert any("head.weight" in name for name in weights)
+    assert not any("frame_head" in name for name in weights)
+    frames = [np.full((40, 60, 3), 10 * i, np.uint8) for i in range(8)]
+    result = Detector.load(path).predict(frames)
     assert [frame.index for frame in result.frames] == list(range(8))

@@ -175,14 +175,14 @@ def test_no_clip_and_clips_without_weight_are_connected_zeros(count: int) -> Non
 
 def test_equal_boxes_share_their_classes_where_several_are_allowed() -> None:
     boxes, classes = BOX.expand(1, 2, 4), torch.tensor([[0, 2]])
-    predictions = torch.zeros(1, 2, 5 + 20, GRID, GRID)
+    predictions = torch.zeros(1, 2, 5 + 80, GRID, GRID)  # AVA's classes, of which 14 are poses
 
     def cost(classes: Tensor, *, multi_label: bool) -> float:
         losses = region_loss(predictions, boxes, classes, ANCHORS, MEAN, multi_label=multi_label)
         return losses.classification.item()
 
-    # 14 poses of 1/14 and 6 others of 1/2, gamma 0.5
-    absent = 6 * 0.5**0.5 * math.log(2)
+    # 14 poses of 1/14 and 66 others of 1/2, gamma 0.5
+    absent = 66 * 0.5**0.5 * math.log(2)
     pose = (13 / 14) ** 0.5 * math.log(14)
     other_pose = (1 / 14) ** 0.5 * math.log(14 / 13)
     both = 2 * pose + 12 * other_pose + absent
@@ -191,9 +191,17 @@ def test_equal_boxes_share_their_classes_where_several_are_allowed() -> None:
     assert cost(torch.tensor([[0, 17]]), multi_label=True) == pytest.approx(
         pose_and_other, rel=1e-5
     )
-    hot = torch.zeros(1, 2, 20, dtype=torch.bool)
+    hot = torch.zeros(1, 2, 80, dtype=torch.bool)
     hot[0, 0, [0, 2]] = True
     assert cost(hot, multi_label=True) == pytest.approx(both, rel=1e-5)
+
+
+def test_classes_that_are_not_avas_are_independent_where_several_are_allowed() -> None:
+    predictions = torch.zeros(1, 2, 5 + 20, GRID, GRID)
+    losses = region_loss(predictions, BOX, torch.tensor([[0]]), ANCHORS, MEAN, multi_label=True)
+    # yes costs as much as no at 1/2, gamma 0.5
+    expected = 20 * 0.5**0.5 * math.log(2)
+    assert losses.classification.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_extreme_answers_have_finite_gradients() -> None:

@@ -13,16 +13,10 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from vadsdk.losses.region_targets import (
-    CONFIDENCE,
-    NUM_BOX_LOGITS,
-    RegionTargets,
-    W,
-    assign_regions,
-)
+from vadsdk.kernels.grid_boxes import CONFIDENCE, NUM_BOX_LOGITS, W
+from vadsdk.losses.region_targets import RegionTargets, assign_regions
+from vadsdk.structures.ava import num_poses
 
-NUM_POSES = 14
-"""AVA's first classes are poses, of which a person has one at a time (YOWO's release)."""
 _EDGE = 1e-6
 """A probability is kept so far from 1 where the logarithm of what is left of it is taken."""
 
@@ -162,9 +156,10 @@ def _class_costs(
 ) -> Tensor:
     """Return (N,) eq. 3, which weighs a term by how wrong it is, for logits and targets (N, K)."""
     if form == "multi_label":
-        poses = logits[:, :NUM_POSES].log_softmax(1)
-        log_yes = torch.cat((poses, F.logsigmoid(logits[:, NUM_POSES:])), 1)
-        log_no = torch.cat((_log_rest(poses), F.logsigmoid(-logits[:, NUM_POSES:])), 1)
+        count = num_poses(logits.shape[1])
+        poses, others = logits[:, :count].log_softmax(1), logits[:, count:]
+        log_yes = torch.cat((poses, F.logsigmoid(others)), 1)
+        log_no = torch.cat((_log_rest(poses), F.logsigmoid(-others)), 1)
     else:
         log_yes = logits.log_softmax(1)
         log_no = _log_rest(log_yes)

@@ -15,12 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-X, Y, W, H, CONFIDENCE = range(5)
-NUM_BOX_LOGITS = 5
-"""Logits of an anchor before those of its classes."""
-
-LARGEST_LOG_SIZE = 20.0
-"""Wider or higher boxes, over the anchor, are cut to this: their areas must stay finite."""
+from vadsdk.kernels.grid_boxes import grid_boxes
 
 
 class RegionTargets(NamedTuple):
@@ -87,16 +82,7 @@ def predicted_boxes(predictions: Tensor, anchors: Tensor) -> Tensor:
         predictions: (B, A, 5 + K, gh, gw) logits.
         anchors: (A, 2) width and height in cells.
     """
-    height, width = predictions.shape[-2:]
-    columns = torch.arange(width, device=predictions.device)
-    rows = torch.arange(height, device=predictions.device)[:, None]
-    x = predictions[:, :, X].sigmoid() + columns  # (B, A, gh, gw)
-    y = predictions[:, :, Y].sigmoid() + rows
-    wide, high = predictions[:, :, W : H + 1].clamp_max(LARGEST_LOG_SIZE).exp().unbind(2)
-    half_width = wide * anchors[:, 0, None, None] / 2
-    half_height = high * anchors[:, 1, None, None] / 2
-    corners = (x - half_width, y - half_height, x + half_width, y + half_height)
-    return torch.stack(corners, -1).flatten(1, 3)
+    return grid_boxes(predictions, anchors).flatten(1, 3)
 
 
 def _last_of_each_place(place: Tensor, is_object: Tensor, num_places: int) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,8 @@ from vadsdk.models.videocapsnet import VideoCapsNetSettings
 from vadsdk.models.videocapsnet_nano import NanoVideoCapsNet, NanoVideoCapsNetSettings
 from vadsdk.models.videocapsnet_small import SmallVideoCapsNet, SmallVideoCapsNetSettings
 from vadsdk.models.videocapsnet_spacetime import build_videocapsnet
+from vadsdk.models.yowo import Yowo, YowoSettings
+from vadsdk.models.yowo_nano import NanoYowo, NanoYowoSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +41,8 @@ MODELS: dict[str, ModelEntry] = {
     "videocapsnet": ModelEntry(build=build_videocapsnet, settings=VideoCapsNetSettings),
     "videocapsnet-n": ModelEntry(build=NanoVideoCapsNet, settings=NanoVideoCapsNetSettings),
     "videocapsnet-s": ModelEntry(build=SmallVideoCapsNet, settings=SmallVideoCapsNetSettings),
+    "yowo": ModelEntry(build=Yowo, settings=YowoSettings),
+    "yowo-n": ModelEntry(build=NanoYowo, settings=NanoYowoSettings),
 }
 """Every network by name."""
 

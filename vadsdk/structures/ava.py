@@ -15,6 +15,7 @@ KeyFrame = tuple[str, float]
 TIMESTAMP_DECIMALS = 6
 NO_PERSON = -1
 """The person id of a row that does not tell one."""
+_NUM_POSES = {60: 13, 80: 14}  # the benchmark's 60 classes leave out one pose (2, crawl)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -70,3 +71,13 @@ class AvaRows:
     def key_frames(self) -> list[KeyFrame]:
         """Return the key frame of each row, N of them."""
         return list(zip(self.videos.tolist(), self.timestamps.tolist(), strict=True))
+
+
+def num_poses(num_classes: int) -> int:
+    """Return how many of the first classes are poses, of which a person has one at a time.
+
+    Args:
+        num_classes: 80 is AVA's label map and 60 the list that its benchmark scores, in the order
+            of their ids; any other number of classes is no list of AVA's and has 0 poses.
+    """
+    return _NUM_POSES.get(num_classes, 0)
