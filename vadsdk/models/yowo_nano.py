@@ -7,8 +7,8 @@ them, and anchors in a grid of cells answer. What differs:
 * Motion is an input. Both branches see the change of brightness beside the colours; the key frame
   has it over 1, 2, 4 and all frames, so that even the 2D branch tells what moves. Training blanks
   the colours of some clips, so that memorised looks count for less (`videocapsnet-s` says more).
-* The clip's branch folds 2 x 2 x 2 pixels into channels, three times, until a single frame is left;
-  all convolutions are 2D, most of them depthwise and pointwise (`videocapsnet-n` says why).
+* The clip's branch joins two frames into one, three times, until a single one is left; all
+  convolutions are 2D, most of them depthwise and pointwise (`videocapsnet-n` says why).
 * The finer map of the key frame is folded beside the coarse one, as YOLOv2 does, for small actors.
 
     key frame -> (B, C, 20, 20) -> (B, C, 10, 10) -+
@@ -33,7 +33,7 @@ from vadsdk.models.box_grid import BoxNetworkSettings, decode_grid
 from vadsdk.models.channel_fusion import ChannelAttention
 from vadsdk.models.frame_head import FrameHead
 from vadsdk.models.outputs import BoxClipOutputs
-from vadsdk.models.videocapsnet_nano import FoldingStage, SeparableBlock
+from vadsdk.models.videocapsnet_nano import JoiningStage, SeparableBlock
 from vadsdk.models.videocapsnet_small import drop_colours, with_motion
 from vadsdk.structures import ModelKind, ModelSpec
 
@@ -84,14 +84,14 @@ class NanoYowo(nn.Module):
         self.register_buffer("anchors", anchors, persistent=False)
         half, quarter, eighth, deep = settings.channels
         key = _NUM_COLOURS + len(_LAGS) + 1
-        self.key_half = _halved(key, half, kernel=3)
+        self.key_half = _halved(key, half, kernel=6)
         self.key_quarter = _halved(half, quarter, num_blocks=1)
         self.key_eighth = _halved(quarter, eighth, num_blocks=settings.blocks[0])
         self.key_sixteenth = _halved(eighth, deep, num_blocks=settings.blocks[1])
         self.fold = FoldPixels()
-        self.clip_half = FoldingStage(_NUM_COLOURS + _NUM_MOTIONS, half, kernel=3)
-        self.clip_quarter = FoldingStage(half, quarter, num_blocks=1)
-        self.clip_eighth = FoldingStage(quarter, eighth, num_blocks=settings.blocks[0])
+        self.clip_half = JoiningStage(_NUM_COLOURS + _NUM_MOTIONS, half, kernel=6)
+        self.clip_quarter = JoiningStage(half, quarter, num_blocks=1)
+        self.clip_eighth = JoiningStage(quarter, eighth, num_blocks=settings.blocks[0])
         self.clip_sixteenth = _halved(eighth, deep, num_blocks=settings.blocks[1])
         self.fusion = nn.Sequential(
             nn.Conv2d(2 * deep + 4 * eighth, deep, 1, bias=False),
@@ -181,13 +181,11 @@ def _key_pixels(pixels: Tensor) -> Tensor:
 
 
 def _halved(
-    in_channels: int, out_channels: int, *, kernel: int = 1, num_blocks: int = 0
+    in_channels: int, out_channels: int, *, kernel: int = 2, num_blocks: int = 0
 ) -> nn.Sequential:
-    """Return what folds 2 x 2 pixels into channels, mixes them, and refines."""
-    folded = 4 * in_channels
+    """Return what halves the resolution by a strided convolution, then refines."""
     return nn.Sequential(
-        FoldPixels(),
-        nn.Conv2d(folded, out_channels, kernel, padding=kernel // 2, bias=False),
+        nn.Conv2d(in_channels, out_channels, kernel, 2, kernel // 2 - 1, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
         *(SeparableBlock(out_channels) for _ in range(num_blocks)),
