@@ -85,3 +85,13 @@ def test_views_are_joined_with_their_parameters() -> None:
             getattr(both.parameters.rows(torch.arange(4)), name), getattr(first.parameters, name)
         )
         assert len(getattr(both.parameters, name)) == 6
+
+
+def test_a_mirrored_view_is_the_view_of_the_mirrored_window() -> None:
+    torch.manual_seed(0)
+    clips = torch.randint(0, 256, (3, 2, 20, 24, 3), dtype=torch.uint8)
+    view = ViewMaker((16, 16), 0).make(clips, "strong")
+    mirrored = view.mirrored()
+    again = apply_view(clips, mirrored.parameters, (16, 16))
+    torch.testing.assert_close(again, view.clips.flip(-1), atol=2e-5, rtol=0)
+    assert torch.equal(mirrored.mirrored().clips, view.clips)

@@ -10,13 +10,13 @@ Legend: B clips, T frames, H, W the stored clip's size, h, w the view's. Coordin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
 from vadsdk.kernels.view_settings import ViewSettings, view_settings
-from vadsdk.kernels.warping import seen_inside, warp
+from vadsdk.kernels.warping import MIRROR, seen_inside, warp
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G, B in brightness (ITU-R BT.601)."""
@@ -53,6 +53,15 @@ class ViewParameters:
         """Return the parameters of the clips at `indices` (N,)."""
         chosen = indices.cpu()
         return ViewParameters(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
+
+    def mirrored(self) -> ViewParameters:
+        """Return the parameters of the same views, left and right exchanged."""
+        x0, y0, x1, y1 = self.cutouts.unbind(1)
+        return replace(
+            self,
+            affines=(self.matrices() @ MIRROR)[:, :2],
+            cutouts=torch.stack((1 - x1, y0, 1 - x0, y1), 1),
+        )
 
     def joined(self, other: ViewParameters) -> ViewParameters:
         """Return these parameters and then the other's, for clips that are joined so."""

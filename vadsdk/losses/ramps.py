@@ -32,6 +32,21 @@ def cosine_rampdown(position: float, length: float, total: float) -> float:
     return 0.5 * (math.cos(math.pi * 0.5 * passed / length) + 1.0) if passed >= 0 else 1.0
 
 
+def gaussian_rampdown(progress: float, start: float) -> float:
+    """Return 1 up to `start`, then exp(-12.5 u^2) of the share u that has passed of the rest.
+
+    Laine & Aila 2017 (section 3.2) end their training so, and CSD its consistency weight (Jeong et
+    al. 2019, section 3.4).
+
+    Args:
+        progress: in [0, 1].
+        start: in [0, 1]; 1 never falls.
+    """
+    if progress <= start or start >= 1:
+        return 1.0
+    return math.exp(-12.5 * ((progress - start) / (1 - start)) ** 2)
+
+
 def delayed_rampup(position: float, start: float, end: float) -> float:
     """Return 0 up to `start`, 1 after `end`, a straight line between (for pseudo labels)."""
     if position <= start:

@@ -11,11 +11,16 @@ from torch import nn
 
 from vadsdk.checked_settings import read_settings
 from vadsdk.errors import unknown_name
+from vadsdk.methods.co_ssd import CoSSD, CoSSDSettings
 from vadsdk.methods.dual_guidance import DualGuidance
 from vadsdk.methods.dual_guidance_settings import DualGuidanceSettings
 from vadsdk.methods.e2e import E2E
 from vadsdk.methods.e2e_settings import E2ESettings
+from vadsdk.methods.fixmatch import FixMatch, FixMatchSettings
+from vadsdk.methods.mean_teacher import MeanTeacher, MeanTeacherSettings
 from vadsdk.methods.method import Method
+from vadsdk.methods.mixmatch import MixMatch, MixMatchSettings
+from vadsdk.methods.pseudo_label import PseudoLabel, PseudoLabelSettings
 from vadsdk.methods.stable_mean_teacher import StableMeanTeacher
 from vadsdk.methods.stable_mean_teacher_settings import StableMeanTeacherSettings
 from vadsdk.methods.supervised import Supervised, SupervisedSettings
@@ -35,8 +40,13 @@ class MethodEntry:
 
 METHODS: dict[str, MethodEntry] = {
     "supervised": MethodEntry(build=Supervised, settings=SupervisedSettings),
+    "co_ssd": MethodEntry(build=CoSSD, settings=CoSSDSettings),
     "dual_guidance": MethodEntry(build=DualGuidance, settings=DualGuidanceSettings),
     "e2e": MethodEntry(build=E2E, settings=E2ESettings),
+    "fixmatch": MethodEntry(build=FixMatch, settings=FixMatchSettings),
+    "mean_teacher": MethodEntry(build=MeanTeacher, settings=MeanTeacherSettings),
+    "mixmatch": MethodEntry(build=MixMatch, settings=MixMatchSettings),
+    "pseudo_label": MethodEntry(build=PseudoLabel, settings=PseudoLabelSettings),
     "stable_mean_teacher": MethodEntry(build=StableMeanTeacher, settings=StableMeanTeacherSettings),
     "temporal_gradient": MethodEntry(build=TemporalGradient, settings=TemporalGradientSettings),
 }
@@ -66,11 +76,21 @@ def build_method(
 __all__ = [
     "E2E",
     "METHODS",
+    "CoSSD",
+    "CoSSDSettings",
     "DualGuidance",
     "DualGuidanceSettings",
     "E2ESettings",
+    "FixMatch",
+    "FixMatchSettings",
+    "MeanTeacher",
+    "MeanTeacherSettings",
     "Method",
     "MethodEntry",
+    "MixMatch",
+    "MixMatchSettings",
+    "PseudoLabel",
+    "PseudoLabelSettings",
     "StableMeanTeacher",
     "StableMeanTeacherSettings",
     "Supervised",

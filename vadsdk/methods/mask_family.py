@@ -5,7 +5,7 @@ Legend: B clips, T frames, h, w of the views, K classes.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +40,12 @@ class PseudoMaskSettings(BaseModel):
     """Least probability of the best class; clips below it teach nothing."""
     pixel_threshold: float = Field(default=0.8, ge=0.5, le=1)
     """Pixels whose answer, actor or not, is less probable teach nothing."""
+    masks_of: Literal["trusted", "all"] = "trusted"
+    """Clips whose pixels teach: those whose class is trusted, or all, as an actor can be plain
+    where his action is not; masks are decoded for the best class either way."""
+    consistency_of: Literal["all", "actors"] = "all"
+    """Pixels of mask consistency: all, or those where the target shows an actor (the background
+    elimination of Jeong et al. 2019, section 3.3)."""
     cls_weight: float = Field(default=1.0, ge=0)
     """Of the class losses against pseudo labels and of class consistency."""
     loc_weight: float = Field(default=1.0, ge=0)
@@ -105,10 +111,11 @@ class MaskFamily:
         maps = single_precision(outputs.mask_logits).sigmoid()
         maps, validity = transfer_maps(maps, source.parameters, target.parameters)
         sure = torch.maximum(maps, 1 - maps) >= self._pseudo.pixel_threshold
+        teaches = trusted if self._pseudo.masks_of == "trusted" else torch.ones_like(trusted)
         return PseudoMasks(
             class_indices=torch.where(trusted, classes, NO_CLASS),
             masks=(maps >= 0.5).to(maps.dtype),
-            pixel_weights=sure * validity * trusted[:, None, None, None],
+            pixel_weights=sure * validity * teaches[:, None, None, None],
         )
 
     def pseudo_losses(self, outputs: ClipOutputs, pseudo: PseudoMasks) -> dict[str, Tensor]:
@@ -138,13 +145,17 @@ class MaskFamily:
         maps = single_precision(targets.mask_logits).sigmoid()
         maps, validity = transfer_maps(maps, target_view.parameters, view.parameters)
         own = single_precision(outputs.mask_logits).sigmoid()
+        attention = None
+        if self._pseudo.consistency_of == "actors":
+            shown = (maps.detach() >= 0.5) & (validity > 0)
+            attention = shown * (validity.sum() * maps.shape[1] / shown.sum().clamp_min(1))
         return {
             "cons_cls": self._pseudo.cls_weight
             * classification_consistency_loss(
                 single_precision(outputs.features), single_precision(targets.features)
             ),
             "cons_loc": self._pseudo.loc_weight
-            * localisation_consistency_loss(own, maps, validity=validity),
+            * localisation_consistency_loss(own, maps, attention=attention, validity=validity),
         }
 
 

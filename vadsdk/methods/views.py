@@ -25,6 +25,14 @@ class View:
     parameters: ViewParameters
     """How the clips were seen."""
 
+    def rows(self, indices: Tensor) -> View:
+        """Return the clips at `indices` (N,)."""
+        return View(clips=self.clips[indices], parameters=self.parameters.rows(indices))
+
+    def mirrored(self) -> View:
+        """Return the same view, left and right exchanged."""
+        return View(clips=self.clips.flip(-1), parameters=self.parameters.mirrored())
+
     def joined(self, other: View) -> View:
         """Return these clips and then the other's."""
         return View(

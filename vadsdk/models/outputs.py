@@ -5,7 +5,7 @@ Legend: B clips, T frames, H, W of the input, K classes, P positions.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +38,14 @@ class RecognitionClipOutputs(NamedTuple):
 
     class_logits: Tensor
     """(B, K), before the softmax."""
+
+
+Outputs = TypeVar("Outputs", ClipOutputs, BoxClipOutputs, RecognitionClipOutputs)
+
+
+def rows_of(outputs: Outputs, rows: Tensor) -> Outputs:
+    """Return the answer to the clips at `rows` (N,)."""
+    return type(outputs)(*(values[rows] for values in outputs))
 
 
 def condition_or_own_class(condition: Tensor | None, class_scores: Tensor) -> Tensor:

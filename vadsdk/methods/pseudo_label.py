@@ -1,0 +1,72 @@
+"""Pseudo-Label (Lee 2013), iterated: paper 1's baseline of several rounds (section 4, Baselines).
+
+progress   0 ......... 1/R ......... 2/R ......... 1
+round      0           1             2
+learns     labelled    labelled clips, and the others by the labels of a copy of the network,
+           clips       frozen as it was when the round began
+
+The copy labels a clip when the clip is drawn, which gives the labels that labelling all clips at
+the round's start would.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from vadsdk.data.batches import ClipBatch
+from vadsdk.losses.ramps import exp_rampup
+from vadsdk.methods.families import family_of
+from vadsdk.methods.method import Method
+from vadsdk.methods.pseudo_teaching import PseudoTeachingSettings, pseudo_taught_step
+from vadsdk.methods.teacher import Teacher
+
+
+class PseudoLabelSettings(PseudoTeachingSettings):
+    """Settings of `PseudoLabel`."""
+
+    num_rounds: int = Field(default=3, ge=2)
+    """R; the first learns from labelled clips alone."""
+
+
+class PseudoLabel(Method):
+    """Learns from labelled rows, and from the labels that an earlier self gave the others.
+
+    Args:
+        network: of any kind.
+        settings: how it learns.
+    """
+
+    def __init__(self, network: nn.Module, settings: PseudoLabelSettings | None = None) -> None:
+        self.settings = settings or PseudoLabelSettings()
+        super().__init__(network, self.settings.seed)
+        self._family = family_of(network, self.settings)
+        self._labeller = Teacher(network, decay=0.0, warm=False)  # each update is a fresh copy
+
+    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+        """Return the supervised losses and, from round 1 on, the family's "pseudo_..." losses."""
+        settings = self.settings
+        current = int(progress * settings.num_rounds)
+        if current > self._labeller.num_updates:
+            self._labeller.update(self._network)
+            self._labeller.num_updates = current
+        ramp = exp_rampup(progress, settings.ramp_fraction)
+        return pseudo_taught_step(
+            self._family,
+            self._network,
+            self._labeller.network,
+            self._views,
+            batch,
+            progress,
+            settings.unlabelled_weight * ramp if current else 0.0,
+            settings,
+        )
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what `Method.state_dict` does, and the labeller."""
+        return super().state_dict() | self._labeller.state_dict("labeller.")
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take up what `state_dict` returned."""
+        super().load_state_dict(state)
+        self._labeller.load_state_dict(state, "labeller.")
