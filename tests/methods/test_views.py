@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from vadsdk.kernels.augmentation import apply_view
 from vadsdk.kernels.view_settings import ViewSettings
 from vadsdk.methods import build_method
 from vadsdk.methods.views import ViewMaker
