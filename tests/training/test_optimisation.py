@@ -34,6 +34,12 @@ def test_the_warm_up_rises_linearly() -> None:
     assert [schedule.rate(step) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
 
 
+def test_the_stepped_schedule_falls_by_its_factor_after_each_of_its_steps() -> None:
+    schedule = Schedule(settings(schedule="steps", decay_steps=[2, 3, 5], decay_factor=0.5))
+    rates = [schedule.rate(step) for step in range(7)]
+    assert rates == [1.0, 1.0, 0.5, 0.25, 0.25, 0.125, 0.125]
+
+
 def test_the_plateau_schedule_drops_tenfold_after_its_patience_and_not_before() -> None:
     schedule = Schedule(settings(schedule="plateau", plateau_patience=3))
     rates = []

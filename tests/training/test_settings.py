@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from vadsdk.checked_settings import read_settings
 from vadsdk.errors import ConfigError
+from vadsdk.methods import METHODS
+from vadsdk.models import MODELS
 from vadsdk.training.recipes import RECIPES, recipe
 from vadsdk.training.settings import RunConfig, merged, read_config, with_overrides
 
@@ -70,3 +73,10 @@ def test_every_recipe_is_a_full_config(name: str) -> None:
 def test_an_unknown_recipe_lists_the_closest() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'footage'"):
         recipe("footag")
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_has_settings_that_its_model_and_method_know(name: str) -> None:
+    config = recipe(name)
+    read_settings("model", MODELS[config.model].settings, config.model_settings)
+    read_settings("method", METHODS[config.method].settings, config.method_settings)

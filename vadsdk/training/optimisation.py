@@ -31,7 +31,7 @@ def build_optimiser(learned: nn.Module, settings: TrainSettings) -> torch.optim.
 
 
 class Schedule:
-    """Learning rate of each step: warm-up, then cosine, plateau or constant.
+    """Learning rate of each step: warm-up, then cosine, plateau, steps or constant.
 
     Args:
         settings: names the schedule and its peak rate.
@@ -50,6 +50,9 @@ class Schedule:
         warmup = min(1.0, (step + 1) / max(settings.warmup_steps, 1))
         if settings.schedule == "plateau":
             return warmup * self._plateau_rate
+        if settings.schedule == "steps":
+            num_decays = sum(step >= start for start in settings.decay_steps)
+            return warmup * settings.learning_rate * settings.decay_factor**num_decays
         if settings.schedule == "constant":
             return warmup * settings.learning_rate
         cosine = 0.5 * (1 + math.cos(math.pi * step / settings.max_steps))

@@ -68,8 +68,12 @@ class TrainSettings(_Section):
     """Of the others; 1e-6 in paper 1's released code."""
     weight_decay: float = Field(default=0.05, ge=0)
     """Of weights with two or more dimensions; biases and norms are left alone."""
-    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    schedule: Literal["cosine", "plateau", "steps", "constant"] = "cosine"
     """"plateau" is paper 1's: x0.1 when the loss has not improved for `plateau_patience` steps."""
+    decay_steps: tuple[int, ...] = ()
+    """With "steps": after so many the rate is multiplied by `decay_factor` (paper 2, YOWO)."""
+    decay_factor: float = Field(default=0.5, gt=0, le=1)
+    """With "steps"; paper 2, section 4.2."""
     warmup_steps: int = Field(default=100, ge=0)
     """Linear rise to the peak rate."""
     plateau_patience: int = Field(default=600, ge=1)
