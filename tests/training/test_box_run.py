@@ -22,7 +22,7 @@ def tiny_run(data: Path, *overrides: str) -> RunConfig:
         [
             f"data.root={data}",
             "data.labelled_fraction=0.5",
-            "model_settings.input_size=64",
+            'model_settings={"input_size": 64, "channels": [8, 8, 16, 16], "blocks": [1, 1]}',
             "train.max_steps=3",
             "train.batch_labelled=2",
             "train.batch_unlabelled=2",
