@@ -167,3 +167,15 @@ def test_what_is_not_understood_is_named() -> None:
 def test_the_released_settings_are_accepted_as_a_mapping() -> None:
     released = StableMeanTeacherSettings.released()
     assert losses_of(**(released.model_dump() | SMALL)).keys() == TERMS
+
+
+def test_error_recovery_learns_alike_with_and_without_unlabelled_clips() -> None:
+    batch = colour_batch()
+    plain = {"teacher_view": "identity", "student_view": "identity"}
+    for sees_video in (False, True):
+        settings = {**plain, "recovery_sees_video": sees_video}
+        losses, alone = (
+            method_of(**settings).losses(b, MIDWAY) for b in (batch, batch.rows(torch.arange(3)))
+        )
+        for name in ("eor_bce", "eor_dice"):
+            torch.testing.assert_close(losses[name], alone[name])

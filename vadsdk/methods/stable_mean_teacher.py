@@ -44,7 +44,8 @@ class Answers(NamedTuple):
     student: ClipOutputs
     """With gradient."""
     recovered: Tensor
-    """(B, T, h, w) logits: the student's masks corrected; gradient to the recovery alone."""
+    """(B, T, h, w) logits: the student's masks corrected, gradient to the recovery alone; those of
+    unlabelled rows, which have no loss, may be left as they are."""
     teacher: Tensor
     """(B, T, h, w) logits."""
     teacher_recovered: Tensor
@@ -124,7 +125,7 @@ class StableMeanTeacher(Method):
         teacher, validity = self._moved(taught.mask_logits, teacher_view, student_view)
         return Answers(
             student=student,
-            recovered=self._recovery(*self._recovery_inputs(student, student_view)),
+            recovered=self._recovered(student, student_view, batch),
             teacher=teacher,
             teacher_recovered=self._moved(corrected, teacher_view, student_view)[0],
             validity=validity,
@@ -174,6 +175,16 @@ class StableMeanTeacher(Method):
         super().load_state_dict(state)
         self._teacher.load_state_dict(state)
         self._recovery_teacher.load_state_dict(state, _RECOVERY_TEACHER)
+
+    def _recovered(self, student: ClipOutputs, view: View, batch: ClipBatch) -> Tensor:
+        """Return the student's masks, corrected where the batch is labelled (all, if it is not)."""
+        rows = batch.labelled.nonzero()[:, 0]
+        if len(rows) == 0:
+            rows = torch.arange(len(batch), device=rows.device)
+        probabilities, video = self._recovery_inputs(student, view)
+        corrected = self._recovery(probabilities[rows], None if video is None else video[rows])
+        untouched = student.mask_logits.detach().to(corrected.dtype)
+        return untouched.index_copy(0, rows, corrected)
 
     def _recovery_inputs(self, outputs: ClipOutputs, view: View) -> tuple[Tensor, Tensor | None]:
         """Return what error recovery sees of an answer, outside the answer's graph."""
