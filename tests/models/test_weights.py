@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -170,6 +171,16 @@ def test_wrappers_of_others_are_understood(tmp_path: Path, prefix: str, wrapped:
     torch.save({"state_dict": state, "epoch": 3} if wrapped else state, path)
     report = load_initial_weights(network, path)
     assert report.prefix == ""
+    assert_loaded(network, {}, report, source.state_dict())
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_numbers_of_numpy_may_lie_beside_the_tensors(tmp_path: Path, zipped: bool) -> None:
+    path, source, network = tmp_path / "best.pth", TinyNetwork(1), TinyNetwork(2)
+    numbers = {"score": np.float64(0.8), "loss": np.float32(2), "epoch": np.int64(3)}
+    content = {"state_dict": source.state_dict()} | numbers
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    report = load_initial_weights(network, path)
     assert_loaded(network, {}, report, source.state_dict())
 
 
@@ -406,7 +417,7 @@ def test_paths_that_are_no_weights_file_are_named(tmp_path: Path) -> None:
     text = refuse(TinyNetwork(2), tmp_path)
     assert "is a folder, not a weights file; give the file in it (best.safetensors)" in text
     text = refuse(TinyNetwork(2), tmp_path / "model.onnx")
-    assert "is no known kind of weights file (.safetensors, .pt, .pth)" in text
+    assert "is no known kind of weights file (.safetensors, .pt, .pth, .weights)" in text
     text = refuse(TinyNetwork(2), tmp_path / "absent.pt")
     assert "cannot read the weights" in text
     assert "No such file or directory; check the path" in text

@@ -6,6 +6,11 @@
     conv1.Mixed_3b..., ...    VideoCapsNet              as named
     conv1.Mixed_3b..., ...    I3D                       as Mixed_3b...; the rest is unused
     backbone.conv1..., ...    r3d18                     as named; paper 3's other stream is unused
+    module.backbone_2d..., .. yowo                      as named, less `module.`; the file is of
+                                                        YOWO's release
+    module.conv1..., layer1.. yowo                      as backbone_3d.conv1...; 3D-ResNeXt-101
+    yolov2.weights            yowo                      as backbone_2d.models.0...
+    mixed_3b.branch_0..., ..  I3D and around it         as Mixed_3b.b0... (`public_names`)
     module.x, module.y        a network of x and y      as x, y (nn.DataParallel's prefix)
 
 Where one lies in the other is not configured: it is the pair of prefixes under which most names
@@ -24,6 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from vadsdk.errors import ModelFileError
+from vadsdk.models.public_names import known_names
 from vadsdk.models.weights_file import read_tensors
 
 _COUNTER = "num_batches_tracked"
@@ -78,14 +84,16 @@ def load_initial_weights(network: nn.Module, path: Path) -> WeightsReport:
 
     Args:
         network: changed in place, or not at all.
-        path: .safetensors, .pt or .pth; see `weights_file`.
+        path: .safetensors, .pt, .pth or .weights; see `weights_file`.
 
     Raises:
         ModelFileError: not a weights file (see `read_tensors`), one of another network or of
             another width (less than half of the tensors fit), or one with values not finite.
     """
     state = dict(network.state_dict())
-    tensors = read_tensors(path)
+    own_tensors = read_tensors(path)
+    own_names = known_names(own_tensors)
+    tensors = {name: own_tensors[own_name] for name, own_name in own_names.items()}
     file_prefix, prefix = _find_prefixes(tensors, state)
     placed = {
         prefix + name.removeprefix(file_prefix): tensor
@@ -105,8 +113,8 @@ def load_initial_weights(network: nn.Module, path: Path) -> WeightsReport:
         skipped_shape=skipped,
         missing=tuple(name for name in _counted(state) if name not in placed),
         unused=tuple(
-            name
-            for name in tensors
+            own_name
+            for name, own_name in own_names.items()
             if not name.startswith(file_prefix)
             or prefix + name.removeprefix(file_prefix) not in state
         ),

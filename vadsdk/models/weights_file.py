@@ -1,7 +1,7 @@
 """Named tensors out of a weights file, whoever wrote it; a pickle of anything else is refused.
 
-Understood: `.safetensors`, with or without a vadsdk spec, and `.pt` / `.pth` with a bare state dict
-or `{"state_dict": ...}`.
+Understood: `.safetensors`, with or without a vadsdk spec; `.pt` / `.pth` with a bare state dict or
+`{"state_dict": ...}`, beside which plain values and numpy's numbers may lie; Darknet's `.weights`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from vadsdk.errors import ModelFileError
+from vadsdk.models.darknet_weights import read_darknet19
 
 WRAPPER = "state_dict"
+_NUMPY_NUMBERS: list[Any] = [
+    (np.float64(0).__reduce__()[0], "numpy.core.multiarray.scalar"),  # before numpy 2
+    (np.float64(0).__reduce__()[0], "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8")),
+]
+"""What a number of numpy's, such as a checkpoint's score, is made with; it makes nothing else."""
 _ADVICE = "give a state dict (.pt or .pth) or a .safetensors file"
 
 
@@ -33,7 +42,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise ModelFileError(
             f"{path} is a folder, not a weights file; give the file in it (best.safetensors)"
         )
-    readers = {".safetensors": _read_safetensors, ".pt": _read_pickle, ".pth": _read_pickle}
+    readers = {
+        ".safetensors": _read_safetensors,
+        ".pt": _read_pickle,
+        ".pth": _read_pickle,
+        ".weights": read_darknet19,
+    }
     if path.suffix.lower() not in readers:
         raise ModelFileError(
             f"{path} is no known kind of weights file ({', '.join(readers)}); {_ADVICE}"
@@ -61,7 +75,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_NUMPY_NUMBERS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         called = re.search(r"GLOBAL (\S+)", str(error))
         if called is None:
