@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from vadsdk.errors import unknown_name
 from vadsdk.training.settings import DataSettings, RunConfig, TrainSettings
+from vadsdk.training.toy_recipes import TOY_RECIPES
 
 _FROM_SCRATCH_TERMS = {"classification": "cross_entropy"}
 """Spread loss with its margin asks activations for more than a short run from scratch gives."""
@@ -256,6 +257,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "toy-recognition": toy_recognition,
     "toy-supervised": toy_supervised,
     "toy-temporal-gradient": toy_temporal_gradient,
+    **TOY_RECIPES,
 }
 """Every recipe by name."""
 

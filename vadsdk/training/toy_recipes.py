@@ -1,0 +1,89 @@
+"""Recipes that compare all methods on toy footage, from scratch, in minutes on one core.
+
+Papers fine-tune pretrained networks for many epochs; weights and views here are those of a network
+that starts from nothing and sees some hundred steps. All methods see the same labelled clips in as
+many steps; the baseline has the strongest views. `benchmarks/methods.py` runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from vadsdk.training.settings import DataSettings, RunConfig, TrainSettings
+
+FROM_SCRATCH_TERMS: Mapping[str, Any] = {"classification": "cross_entropy"}
+"""Spread loss with its margin asks activations for more than a short run from scratch gives."""
+
+_CONSISTENCY = {"cls_weight": 3.0, "loc_weight": 7.0}
+"""Paper 1's lambda 1 and 2 times the 10 that `toy-e2e` found."""
+
+_PSEUDO = {"masks_of": "all"}
+"""Actors are found long before their actions are told apart."""
+
+MASK_METHODS: dict[str, Mapping[str, Any]] = {
+    "supervised": {"view": "strong"},
+    "pseudo_label": {"labelled_view": "strong", "pseudo_masks": _PSEUDO},
+    "mixmatch": {"labelled_view": "strong", "unlabelled_weight": 10.0},
+    "co_ssd": {"view": "strong", "pseudo_masks": {"consistency_of": "actors", **_CONSISTENCY}},
+    "mean_teacher": {"labelled_view": "strong", "pseudo_masks": _CONSISTENCY},
+    "fixmatch": {"labelled_view": "strong", "pseudo_masks": _PSEUDO},
+    "e2e": {
+        "supervise_both_views": True,
+        "consistency_target": "stop_original",
+        "class_temperature": 0.5,
+        "lambda_total": 10.0,
+        "lambda_ramp_fraction": 0.2,
+    },
+    "temporal_gradient": {},
+    "stable_mean_teacher": {
+        "lambda_total": 7.0,
+        "consistency_on": "probabilities",
+        "recovery_width": 4,
+    },
+}
+"""Settings of each method for mask networks, beside `terms`."""
+
+BOX_METHODS: dict[str, Mapping[str, Any]] = {
+    "supervised": {"view": "strong"},
+    "pseudo_label": {"labelled_view": "strong"},
+    "co_ssd": {"view": "strong"},
+    "mean_teacher": {"labelled_view": "strong"},
+    "fixmatch": {"labelled_view": "strong"},
+    "dual_guidance": {"labelled_view": "strong", "strong_view": "strong"},
+    "temporal_gradient": {},
+}
+"""Settings of each method for box networks."""
+
+
+def toy_masks(method: str) -> RunConfig:
+    """Return a method's run of `videocapsnet-n` on toy footage with 10 % of the labels."""
+    settings = {"terms": dict(FROM_SCRATCH_TERMS), **MASK_METHODS[method]}
+    return _toy("videocapsnet-n", method, settings)
+
+
+def toy_boxes(method: str) -> RunConfig:
+    """Return a method's run of `yowo-n` on toy footage with 10 % of the labels."""
+    return _toy("yowo-n", method, BOX_METHODS[method])
+
+
+def _toy(model: str, method: str, settings: Mapping[str, Any]) -> RunConfig:
+    return RunConfig(
+        model=model,
+        method=method,
+        method_settings=dict(settings),
+        data=DataSettings(labelled_fraction=0.1),
+        train=TrainSettings(
+            max_steps=400,
+            batch_labelled=4,
+            batch_unlabelled=0 if method == "supervised" else 4,
+        ),
+    )
+
+
+TOY_RECIPES: dict[str, Callable[[], RunConfig]] = {
+    **{f"toy-masks-{name.replace('_', '-')}": partial(toy_masks, name) for name in MASK_METHODS},
+    **{f"toy-boxes-{name.replace('_', '-')}": partial(toy_boxes, name) for name in BOX_METHODS},
+}
+"""Every one of them by name."""
