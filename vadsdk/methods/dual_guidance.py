@@ -21,11 +21,12 @@ from vadsdk.methods.dual_guidance_settings import DualGuidanceSettings
 from vadsdk.methods.families import family_of, require_kind
 from vadsdk.methods.method import Method
 from vadsdk.methods.pseudo_boxes import PseudoBoxes, frame_probabilities
+from vadsdk.methods.pseudo_teaching import evaluated
 from vadsdk.methods.settings import ViewStrength
 from vadsdk.methods.supervised import labelled_part
 from vadsdk.methods.teacher import Teacher
 from vadsdk.methods.views import View
-from vadsdk.models.outputs import BoxClipOutputs
+from vadsdk.models.outputs import BoxClipOutputs, rows_of
 
 NAME = "dual_guidance"
 
@@ -87,7 +88,8 @@ class DualGuidance(Method):
     def _unlabelled_losses(self, batch: ClipBatch) -> dict[str, Tensor]:
         """Return the terms of L_u and the temporal loss of unlabelled clips."""
         weak = self._views.make(batch.clips, self.settings.weak_view)
-        answer = self._taught_by(weak)
+        teacher = self._network if self._teacher is None else self._teacher.network
+        answer = evaluated(self._family, teacher, weak)
         strong, outputs, losses = self._seen(
             batch, self.settings.strong_view, "unlabelled_temporal"
         )
@@ -95,17 +97,6 @@ class DualGuidance(Method):
         found = self._family.pseudo_losses(outputs, pseudo)
         weight = self.settings.unlabelled_weight
         return losses | {name: weight * value for name, value in found.items()}
-
-    @torch.no_grad()
-    def _taught_by(self, view: View) -> BoxClipOutputs:
-        """Return the teacher's answer; the student teaches as it will be used, in eval mode."""
-        if self._teacher is not None:
-            return self._answer(self._teacher.network, view)
-        was_training = self._network.training
-        try:
-            return self._answer(self._network.eval(), view)
-        finally:
-            self._network.train(was_training)
 
     def _seen(
         self, batch: ClipBatch, strength: ViewStrength, temporal_name: str
@@ -122,10 +113,8 @@ class DualGuidance(Method):
         both = self._views.make(torch.cat((batch.clips, batch.successors), 1), strength)
         view, later = (replace(both, clips=part) for part in both.clips.split(length, dim=2))
         answer = self._answer(self._network, view.joined(later))
-        outputs, others = (
-            BoxClipOutputs(*parts)
-            for parts in zip(*(values.split(len(batch)) for values in answer), strict=True)
-        )
+        first = torch.arange(len(batch), device=batch.clips.device)
+        outputs, others = rows_of(answer, first), rows_of(answer, first + len(batch))
         classes, later_classes = (
             frame_probabilities(a.frame_logits, self._traits) for a in (outputs, others)
         )
