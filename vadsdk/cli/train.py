@@ -10,6 +10,15 @@ import typer
 from vadsdk.cli import console
 from vadsdk.errors import ConfigError
 
+MODEL_NAMES = (
+    *("videocapsnet", "videocapsnet-s", "videocapsnet-n", "yowo", "yowo-n", "r3d18", "r3d-n"),
+)
+METHOD_NAMES = (
+    *("supervised", "co_ssd", "dual_guidance", "e2e", "fixmatch", "mean_teacher", "mixmatch"),
+    *("pseudo_label", "stable_mean_teacher", "temporal_gradient"),
+)
+"""As the registries have them, which bring torch in; a test holds them together."""
+
 
 def train(
     data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
@@ -27,12 +36,11 @@ def train(
     format: Annotated[
         str | None, typer.Option(help="Layout of the data set; found out if left out.")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Network, as in videocapsnet-s or r3d-n.")
+    split_index: Annotated[
+        int | None, typer.Option(help="Which official split, where there are several.")
     ] = None,
-    method: Annotated[
-        str | None, typer.Option(help="Method, as in e2e or temporal_gradient.")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help=f"Network: {', '.join(MODEL_NAMES)}.")] = None,
+    method: Annotated[str | None, typer.Option(help=f"Method: {', '.join(METHOD_NAMES)}.")] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Weights to start from: a checkpoint or public ones.")
     ] = None,
@@ -63,6 +71,7 @@ def train(
             "labelled_fraction": labelled_fraction,
             "labelled_list": str(labelled_list) if labelled_list else None,
             "format": format,
+            "split_index": split_index,
         }
     }
     top = {"model": model, "method": method, "weights": str(weights) if weights else None}
