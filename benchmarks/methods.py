@@ -26,8 +26,8 @@ from recording import RESULTS, record
 from training_runs import DETECTION_SCORES, finished_scores
 
 from vadsdk.data.toy import generate_toy_dataset
+from vadsdk.training.recipes.toy import BOX_METHODS, MASK_METHODS, toy_boxes, toy_masks
 from vadsdk.training.settings import RunConfig, merged
-from vadsdk.training.toy_recipes import BOX_METHODS, MASK_METHODS, toy_boxes, toy_masks
 
 JHMDB_CLASSES = ("brush_hair", "catch", "clap", "golf", "pullup", "swing_baseball", "walk")
 JHMDB_TERMS = {"classification": "cross_entropy", "own_class_share": 0.5}

@@ -56,7 +56,7 @@ def test_the_version_is_the_package_s() -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["demo", "data", "train", "evaluate", "predict", "export", "doctor"]
+    "verb", ["demo", "data", "recipes", "train", "evaluate", "predict", "export", "doctor"]
 )
 def test_every_verb_has_a_help_text(verb: str) -> None:
     result = CliRunner().invoke(app, [verb, "--help"])

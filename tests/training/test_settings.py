@@ -5,11 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vadsdk.checked_settings import read_settings
 from vadsdk.errors import ConfigError
-from vadsdk.methods import METHODS
-from vadsdk.models import MODELS
-from vadsdk.training.recipes import RECIPES, recipe
+from vadsdk.training.recipes import recipe
 from vadsdk.training.settings import RunConfig, merged, read_config, with_overrides
 
 
@@ -62,21 +59,3 @@ def test_none_leaves_a_field_as_the_recipe_has_it() -> None:
         recipe("paper1-jhmdb21"), {"model": None}, {"data": {"root": "d", "format": None}}
     )
     assert (config.model, config.data.root, config.data.format) == ("videocapsnet", "d", "jhmdb21")
-
-
-@pytest.mark.parametrize("name", sorted(RECIPES))
-def test_every_recipe_is_a_full_config(name: str) -> None:
-    config = recipe(name)
-    assert RunConfig.model_validate(config.model_dump()) == config
-
-
-def test_an_unknown_recipe_lists_the_closest() -> None:
-    with pytest.raises(ConfigError, match="Did you mean 'footage'"):
-        recipe("footag")
-
-
-@pytest.mark.parametrize("name", sorted(RECIPES))
-def test_every_recipe_has_settings_that_its_model_and_method_know(name: str) -> None:
-    config = recipe(name)
-    read_settings("model", MODELS[config.model].settings, config.model_settings)
-    read_settings("method", METHODS[config.method].settings, config.method_settings)

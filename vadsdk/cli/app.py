@@ -20,6 +20,7 @@ from vadsdk.cli.doctor_checks import TRAINING_PACKAGES
 from vadsdk.cli.evaluate import evaluate
 from vadsdk.cli.export import export
 from vadsdk.cli.predict import predict
+from vadsdk.cli.recipes import recipes
 from vadsdk.cli.train import train
 from vadsdk.errors import VadsdkError
 
@@ -60,6 +61,7 @@ app = typer.Typer(
 # In the order in which a user meets them. No verb's module imports torch before the verb runs.
 app.command()(demo)
 app.add_typer(data_app, name="data")
+app.command()(recipes)
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)

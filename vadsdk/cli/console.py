@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -10,6 +10,14 @@ stdout = Console()
 """Results, which may be piped."""
 stderr = Console(stderr=True)
 """Progress and errors."""
+_PIPED_WIDTH = 200
+"""Columns where there is no terminal."""
+
+
+def print_lines(renderable: RenderableType) -> None:
+    """Print a result whose lines go to a pipe or a file as they are, however long."""
+    target = stdout if stdout.is_terminal else Console(width=_PIPED_WIDTH)
+    target.print(renderable)
 
 
 def print_error(message: str) -> None:

@@ -46,7 +46,7 @@ def train(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="JSON file with settings.")] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="Named settings, as in paper1-jhmdb21.")
+        str | None, typer.Option(help="Named settings, as in footage; see vadsdk recipes.")
     ] = None,
     set_: Annotated[
         list[str] | None,

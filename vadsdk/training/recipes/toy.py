@@ -11,10 +11,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from vadsdk.training.recipes.from_scratch import E2E, TERMS
 from vadsdk.training.settings import DataSettings, RunConfig, TrainSettings
-
-FROM_SCRATCH_TERMS: Mapping[str, Any] = {"classification": "cross_entropy"}
-"""Spread loss with its margin asks activations for more than a short run from scratch gives."""
 
 _CONSISTENCY = {"cls_weight": 3.0, "loc_weight": 7.0}
 """Paper 1's lambda 1 and 2 times the 10 that `toy-e2e` found."""
@@ -29,13 +27,7 @@ MASK_METHODS: dict[str, Mapping[str, Any]] = {
     "co_ssd": {"view": "strong", "pseudo_masks": {"consistency_of": "actors", **_CONSISTENCY}},
     "mean_teacher": {"labelled_view": "strong", "pseudo_masks": _CONSISTENCY},
     "fixmatch": {"labelled_view": "strong", "pseudo_masks": _PSEUDO},
-    "e2e": {
-        "supervise_both_views": True,
-        "consistency_target": "stop_original",
-        "class_temperature": 0.5,
-        "lambda_total": 10.0,
-        "lambda_ramp_fraction": 0.2,
-    },
+    "e2e": E2E,
     "temporal_gradient": {},
     "stable_mean_teacher": {
         "lambda_total": 7.0,
@@ -59,7 +51,7 @@ BOX_METHODS: dict[str, Mapping[str, Any]] = {
 
 def toy_masks(method: str) -> RunConfig:
     """Return a method's run of `videocapsnet-n` on toy footage with 10 % of the labels."""
-    settings = {"terms": dict(FROM_SCRATCH_TERMS), **MASK_METHODS[method]}
+    settings = {"terms": dict(TERMS), **MASK_METHODS[method]}
     return _toy("videocapsnet-n", method, settings)
 
 
