@@ -39,15 +39,16 @@ def test_the_exported_box_network_is_the_same_detector_without_its_frame_head(
     torch.manual_seed(0)
     small = {"input_size": 64, "channels": [8, 8, 16, 16], "blocks": [1, 1]}
     network = build_model("yowo-n", len(LABELS), small)
-    torch.nn.init.normal_(network.head.weight, std=0.5)
-    torch.nn.init.zeros_(network.head.bias)  # or else nothing is found before any training
+    for head in (network.box_head[-1], network.class_head[-1]):  # or else nothing is found
+        torch.nn.init.normal_(head.weight, std=0.5)
+        torch.nn.init.zeros_(head.bias)
     path = tmp_path / "model.onnx"
     report = export_onnx(network, network.spec("yowo-n", LABELS), path)
     assert report.parity.max_abs_error < 1e-4
     assert report.parity.num_detections > 0
     assert report.parity.unmatched_detections == 0
     weights = [tensor.name for tensor in onnx.load(path).graph.initializer]
-    assert any("head.weight" in name for name in weights)
+    assert any("class_head" in name for name in weights)
     assert not any("frame_head" in name for name in weights)
     frames = [np.full((40, 60, 3), 10 * i, np.uint8) for i in range(8)]
     result = Detector.load(path).predict(frames)

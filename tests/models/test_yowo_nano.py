@@ -73,7 +73,7 @@ def test_it_starts_with_the_anchors_own_boxes_and_little_belief_in_them() -> Non
     network = NanoYowo(3).eval()
     with torch.no_grad():
         boxes, objectness, _ = network.decode(network(torch.rand(1, 3, 8, 160, 160)).predictions)
-    assert objectness.max() < 0.05
+    assert objectness.max() < 0.15
     sizes = (boxes[0, :, 2:] - boxes[0, :, :2]).unflatten(0, (100, 5)) * 10
     assert torch.allclose(sizes, network.anchors.expand_as(sizes), rtol=0.2)
 

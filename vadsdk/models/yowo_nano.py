@@ -10,9 +10,10 @@ them, and anchors in a grid of cells answer. What differs:
 * The clip's branch joins two frames into one, three times, until a single one is left; all
   convolutions are 2D, most of them depthwise and pointwise (`videocapsnet-n` says why).
 * The finer map of the key frame is folded beside the coarse one, as YOLOv2 does, for small actors.
+* Boxes and classes have a head each, so that each looks at what it needs (Ge et al. 2021).
 
     key frame -> (B, C, 20, 20) -> (B, C, 10, 10) -+
-                       `-- folded -----------------+-> fusion (B, C, 10, 10) -> 1x1 -> anchors
+                       `-- folded -----------------+-> fusion (B, C, 10, 10) -> heads -> anchors
     clip -> (T/2, 80, 80) -> .. -> (1, 20, 20) ----+        `-> mean -> frame head
 
 Legend: B clips, T frames, H, W of the input, C channels, A anchors, K classes, gh, gw rows and
@@ -41,7 +42,7 @@ STRIDE = 16
 """Pixels of the input, in rows and columns, that a cell stands for."""
 _NUM_COLOURS, _NUM_MOTIONS = 3, 1
 _LAGS = (1, 2, 4)  # frames over which the key frame's change is taken, beside the whole clip
-_PRIOR = 0.01  # objectness at the start: most anchors hold nothing (Lin et al. 2017, section 4.1)
+_PRIOR = 0.1
 
 
 class NanoYowoSettings(BoxNetworkSettings):
@@ -53,9 +54,9 @@ class NanoYowoSettings(BoxNetworkSettings):
     """T."""
     frame_stride: int = Field(default=2, ge=1)
     """Source frames from one clip frame to the next."""
-    channels: tuple[int, int, int, int] = (16, 32, 64, 128)
+    channels: tuple[int, int, int, int] = (16, 48, 96, 160)
     """Of both branches at a half, a quarter, an eighth and a sixteenth of the resolution."""
-    blocks: tuple[int, int] = (1, 3)
+    blocks: tuple[int, int] = (2, 3)
     """Residual blocks of both branches at an eighth and a sixteenth."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Of whole channels of the fused features."""
@@ -64,7 +65,7 @@ class NanoYowoSettings(BoxNetworkSettings):
 
 
 class NanoYowo(nn.Module):
-    """The network.
+    """The network; 0.7 M parameters.
 
     Args:
         num_classes: K.
@@ -102,19 +103,13 @@ class NanoYowo(nn.Module):
             SeparableBlock(deep),
             nn.Dropout2d(settings.dropout),
         )
-        self.head = nn.Conv2d(deep, len(anchors) * (NUM_BOX_LOGITS + num_classes), 1)
-        self._start_empty(len(anchors))
+        confidence = torch.zeros(len(anchors), NUM_BOX_LOGITS)
+        confidence[:, CONFIDENCE] = math.log(_PRIOR / (1 - _PRIOR))
+        self.box_head = _head(deep, confidence.flatten())
+        self.class_head = _head(deep, torch.zeros(len(anchors) * num_classes))
         self.frame_head = None
         if settings.frame_head:
             self.frame_head = FrameHead(deep, num_classes, multi_label=settings.multi_label)
-
-    @torch.no_grad()
-    def _start_empty(self, num_anchors: int) -> None:
-        """Let the head start with the anchors' own boxes and little belief in any of them."""
-        nn.init.normal_(self.head.weight, std=0.01)
-        bias = torch.zeros(num_anchors, NUM_BOX_LOGITS + self.num_classes)
-        bias[:, CONFIDENCE] = math.log(_PRIOR / (1 - _PRIOR))
-        self.head.bias = nn.Parameter(bias.flatten())
 
     @property
     def input_size(self) -> int:
@@ -158,7 +153,9 @@ class NanoYowo(nn.Module):
         whole = self.clip_eighth(self.clip_quarter(self.clip_half(pixels))).mean(2)
         maps = (self.key_sixteenth(fine), self.fold(fine), self.clip_sixteenth(whole))
         fused = self.fusion(torch.cat(maps, 1))  # (B, C, gh, gw)
-        predictions = self.head(fused).unflatten(1, (len(self.anchors), -1))
+        heads = (self.box_head, self.class_head)
+        answers = [head(fused).unflatten(1, (len(self.anchors), -1)) for head in heads]
+        predictions = torch.cat(answers, 2)  # (B, A, 5 + K, gh, gw)
         frame_logits = fused.new_zeros(fused.shape[0], 0)  # len() would fix an export to one B
         if self.frame_head is not None:
             frame_logits = self.frame_head(fused)
@@ -190,3 +187,11 @@ def _halved(
         nn.ReLU(inplace=True),
         *(SeparableBlock(out_channels) for _ in range(num_blocks)),
     )
+
+
+def _head(in_channels: int, bias: Tensor) -> nn.Sequential:
+    """Return what answers for each cell, at the start with little more than a bias."""
+    last = nn.Conv2d(in_channels, len(bias), 1)
+    nn.init.normal_(last.weight, std=0.01)
+    last.bias = nn.Parameter(bias)
+    return nn.Sequential(SeparableBlock(in_channels), last)
