@@ -78,6 +78,35 @@ def test_it_starts_with_the_anchors_own_boxes_and_little_belief_in_them() -> Non
     assert torch.allclose(sizes, network.anchors.expand_as(sizes), rtol=0.2)
 
 
+def seen_by(network: nn.Module, module: str, clips: Tensor) -> Tensor:
+    """Return what a module of a network is given."""
+    seen: list[Tensor] = []
+    with network.get_submodule(module).register_forward_pre_hook(
+        lambda _module, inputs: seen.append(inputs[0])
+    ):
+        network(clips)
+    return seen[0]
+
+
+def test_the_key_frame_comes_with_its_change_over_1_2_4_and_all_frames() -> None:
+    clips = torch.rand(2, 3, 8, 64, 64)
+    key = seen_by(small().eval(), "key_half", clips)
+    assert torch.equal(key[:, :3], clips[:, :, -1] - 0.5)
+    brightness = clips.mean(1)
+    for channel, earlier in ((3, -2), (4, -3), (5, -5), (6, 0)):
+        change = brightness[:, -1] - brightness[:, earlier]
+        assert torch.allclose(key[:, channel], 4 * change, atol=1e-5)  # the gain of motion
+
+
+def test_training_blanks_the_colours_of_some_clips_for_both_branches() -> None:
+    clips = torch.rand(2, 3, 8, 64, 64)
+    network = small(colour_dropout=1.0).train()
+    assert not seen_by(network, "key_half", clips)[:, :3].any()
+    assert not seen_by(network, "clip_half", clips)[:, :3].any()
+    assert seen_by(network, "key_half", clips)[:, 3:].any()
+    assert seen_by(network.eval(), "key_half", clips)[:, :3].any()
+
+
 def moving_squares(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Squares on grey that go right (class 0) or down (class 1), and their last boxes."""
     clips, count, side = torch.full((8, 3, 8, 64, 64), 0.5), 8, 16
