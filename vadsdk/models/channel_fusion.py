@@ -16,7 +16,8 @@ class ChannelAttention(nn.Module):
     """Adds to each channel what the channels that are least alike say, times a learned gamma.
 
     Least alike: as in YOWO's release, the weights are the softmax of (greatest - energy). Gamma
-    starts at 0, where the module does nothing.
+    starts at 0, where the module does nothing. Energies differ little for what they are large, so
+    autocast does not reach them.
     """
 
     def __init__(self) -> None:
@@ -25,10 +26,11 @@ class ChannelAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, C, H, W) for (B, C, H, W)."""
-        flat = x.flatten(2)  # (B, C, HW)
-        energy = flat @ flat.mT  # (B, C, C)
-        weights = (energy.amax(2, keepdim=True) - energy).softmax(2)
-        return self.gamma * (weights @ flat).view_as(x) + x
+        with torch.autocast(x.device.type, enabled=False):
+            flat = x.flatten(2).to(self.gamma.dtype)  # (B, C, HW)
+            energy = flat @ flat.mT  # (B, C, C)
+            weights = (energy.amax(2, keepdim=True) - energy).softmax(2)
+            return self.gamma * (weights @ flat).view_as(x) + x
 
 
 class ChannelFusion(nn.Module):

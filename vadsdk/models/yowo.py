@@ -23,6 +23,7 @@ from vadsdk.models.backbones.darknet19 import STRIDE, Darknet19
 from vadsdk.models.backbones.resnext3d import ResNeXt3d
 from vadsdk.models.box_grid import BoxNetworkSettings, decode_grid
 from vadsdk.models.channel_fusion import ChannelFusion
+from vadsdk.models.cpu_precision import full_precision_on_cpu
 from vadsdk.models.frame_head import FrameHead
 from vadsdk.models.outputs import BoxClipOutputs
 from vadsdk.structures import ModelKind, ModelSpec
@@ -105,7 +106,8 @@ class Yowo(nn.Module):
             clips: (B, 3, T, H, W) RGB in [0, 1] at the settings' size.
         """
         flat = self.backbone_2d(clips[:, :, -1])
-        deep = self.backbone_3d(clips).squeeze(2)
+        with full_precision_on_cpu(clips):
+            deep = self.backbone_3d(clips).squeeze(2)
         fused = self.cfam(torch.cat([deep, flat], 1))
         predictions = self.conv_final(fused).unflatten(1, (len(self.anchors), -1))
         frame_logits = fused.new_zeros(fused.shape[0], 0)  # len() would fix an export to one B
