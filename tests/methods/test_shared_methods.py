@@ -103,6 +103,41 @@ def test_a_step_gives_every_parameter_a_gradient_and_finite_losses(name: str, ki
 
 
 @pytest.mark.parametrize(("name", "kind"), PAIRS)
+def test_a_step_in_bf16_gives_every_weight_a_gradient(name: str, kind: str) -> None:
+    """Autocast may keep weights that a labeller's pass without a graph has cast."""
+    network, batch = case(kind)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = trusting(name, network).losses(hidden_annotation(batch), LATE)
+        cost = total(losses)
+    cost.backward()
+    assert not [n for n, p in network.named_parameters() if p.grad is None]
+
+
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
+def test_losses_change_neither_weights_nor_modes_nor_the_batch(name: str, kind: str) -> None:
+    network, batch = case(kind)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    given = [batch.clips.clone(), batch.masks.clone(), batch.class_indices.clone()]
+    method = trusting(name, network)
+    for progress in (0.0, 0.5, LATE):
+        method.losses(batch, progress)
+    torch.testing.assert_close(dict(network.state_dict()), before, rtol=0, atol=0)
+    assert all(module.training for module in network.modules())
+    for value, original in zip((batch.clips, batch.masks, batch.class_indices), given, strict=True):
+        torch.testing.assert_close(value, original, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("name", "num_passes"), [(n, 1 + (n == "co_ssd")) for n in SHARED])
+def test_running_statistics_are_those_of_the_passes_that_learn(name: str, num_passes: int) -> None:
+    network, batch = case("mask")
+    normalisation = nn.BatchNorm3d(8)
+    network.body = nn.Sequential(network.body, normalisation)
+    method = trusting(name, network)
+    method.losses(batch, LATE)
+    assert normalisation.num_batches_tracked == num_passes
+
+
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
 def test_unlabelled_clips_teach_but_their_annotation_does_not(name: str, kind: str) -> None:
     network, batch = case(kind)
 
@@ -188,9 +223,35 @@ def test_masks_of_all_clips_teach_where_asked_though_their_class_is_not_trusted(
     assert losses["pseudo_bce"].detach() > 0
 
 
+@pytest.mark.parametrize("name", ["fixmatch", "mean_teacher", "pseudo_label", "mixmatch"])
+def test_masks_are_compared_of_one_class_the_labellers_best(name: str) -> None:
+    network, batch = case("mask")
+    method = trusting(name, network)
+    method.losses(hidden_annotation(batch), LATE)
+    labeller = network
+    for attribute in ("_teacher", "_labeller"):
+        if hasattr(method, attribute):
+            labeller = getattr(method, attribute).network
+    asked = torch.stack([c[-3:] for c in labeller.conditions + network.conditions])
+    seen = labeller.clips[0][-3:]
+    own = labeller(seen, torch.zeros(3, NUM_CLASSES)).class_scores.argmax(1)
+    assert not asked[0].any()  # its own best class
+    torch.testing.assert_close(asked[1], nn.functional.one_hot(own, NUM_CLASSES).float())
+
+
+def test_the_first_round_of_pseudo_label_ends_at_start_and_the_others_share_the_rest() -> None:
+    network, batch = case("mask")
+    method = trusting("pseudo_label", network, num_rounds=4, start=0.4)
+    rounds = []
+    for progress in (0.0, 0.39, 0.41, 0.59, 0.61, 0.79, 0.81, 0.99):
+        method.losses(batch, progress)
+        rounds.append(method._labeller.num_updates)  # type: ignore[attr-defined]
+    assert rounds == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
 def test_the_rounds_of_pseudo_label_begin_with_the_network_of_that_time() -> None:
     network, batch = case("mask")
-    method = trusting("pseudo_label", network, num_rounds=2)
+    method = trusting("pseudo_label", network, num_rounds=2, start=0.5)
     assert not any(name.startswith("pseudo_") for name in method.losses(batch, 0.49))
     with torch.no_grad():
         for parameter in network.parameters():

@@ -44,8 +44,9 @@ class PseudoMaskSettings(BaseModel):
     """Clips whose pixels teach: those whose class is trusted, or all, as an actor can be plain
     where his action is not; masks are decoded for the best class either way."""
     consistency_of: Literal["all", "actors"] = "all"
-    """Pixels of mask consistency: all, or those where the target shows an actor (the background
-    elimination of Jeong et al. 2019, section 3.3)."""
+    """Pixels of mask consistency: all, or those where either answer shows an actor. The background
+    elimination of Jeong et al. 2019 (section 3.3) asks one answer alone; for masks that would only
+    ever take pixels away from the answer that is asked."""
     cls_weight: float = Field(default=1.0, ge=0)
     """Of the class losses against pseudo labels and of class consistency."""
     loc_weight: float = Field(default=1.0, ge=0)
@@ -147,7 +148,7 @@ class MaskFamily:
         own = single_precision(outputs.mask_logits).sigmoid()
         attention = None
         if self._pseudo.consistency_of == "actors":
-            shown = (maps.detach() >= 0.5) & (validity > 0)
+            shown = (torch.maximum(own, maps).detach() >= 0.5) & (validity > 0)
             attention = shown * (validity.sum() * maps.shape[1] / shown.sum().clamp_min(1))
         return {
             "cons_cls": self._pseudo.cls_weight

@@ -77,7 +77,7 @@ class MixMatch(Method):
         if len(rows):
             clips = batch.clips[rows]
             views = [self._views.make(clips, s) for s in (settings.weak_view, settings.strong_view)]
-            guesses = guessed_targets([self._answered(v) for v in views], settings.temperature)
+            guesses = guessed_targets(self._answers(views), settings.temperature)
             for other in views:
                 view = view.joined(other)
             targets = targets.joined(*guesses)
@@ -95,10 +95,17 @@ class MixMatch(Method):
         super().load_state_dict(state)
         self._draws.set_state(state["mixing_generator"].cpu())
 
-    def _answered(self, view: View) -> tuple[View, Tensor, Tensor | None]:
-        answer = evaluated(self._family, self._network, view)
-        maps = single_precision(answer.mask_logits).sigmoid() if self._has_masks else None
-        return view, self._family.class_logits(answer).softmax(1), maps
+    def _answers(self, views: list[View]) -> list[tuple[View, Tensor, Tensor | None]]:
+        """Return each view with its class distribution and maps, all of the first's best class."""
+        answers: list[tuple[View, Tensor, Tensor | None]] = []
+        classes: Tensor | None = None
+        for view in views:
+            answer = evaluated(self._family, self._network, view, classes)
+            if classes is None:  # the mean of maps of different classes would be a map of none
+                classes = self._family.best_classes(answer)
+            maps = single_precision(answer.mask_logits).sigmoid() if self._has_masks else None
+            answers.append((view, self._family.class_logits(answer).softmax(1), maps))
+        return answers
 
     def _partners(self, count: int) -> tuple[Tensor, Tensor]:
         """Return whom each row is mixed with, and its own share lambda' = max(l, 1 - l)."""

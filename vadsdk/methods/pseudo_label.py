@@ -1,9 +1,9 @@
 """Pseudo-Label (Lee 2013), iterated: paper 1's baseline of several rounds (section 4, Baselines).
 
-progress   0 ......... 1/R ......... 2/R ......... 1
-round      0           1             2
-learns     labelled    labelled clips, and the others by the labels of a copy of the network,
-           clips       frozen as it was when the round began
+progress   0 ....... start ......... 2/3 ......... 1       R = 3, start = 1/3
+round      0         1               2
+learns     labelled  labelled clips, and the others by the labels of a copy of the network,
+           clips     frozen as it was when the round began
 
 The copy labels a clip when the clip is drawn, which gives the labels that labelling all clips at
 the round's start would.
@@ -27,6 +27,8 @@ class PseudoLabelSettings(PseudoTeachingSettings):
 
     num_rounds: int = Field(default=3, ge=2)
     """R; the first learns from labelled clips alone."""
+    start: float = Field(default=1 / 3, ge=0, lt=1)
+    """Progress at which it is over; the others share what remains in equal parts."""
 
 
 class PseudoLabel(Method):
@@ -46,7 +48,7 @@ class PseudoLabel(Method):
     def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
         """Return the supervised losses and, from round 1 on, the family's "pseudo_..." losses."""
         settings = self.settings
-        current = int(progress * settings.num_rounds)
+        current = self._round(progress)
         if current > self._labeller.num_updates:
             self._labeller.update(self._network)
             self._labeller.num_updates = current
@@ -61,6 +63,13 @@ class PseudoLabel(Method):
             settings.unlabelled_weight * ramp if current else 0.0,
             settings,
         )
+
+    def _round(self, progress: float) -> int:
+        """Return the round, from 0."""
+        num_rounds, start = self.settings.num_rounds, self.settings.start
+        if progress < start:
+            return 0
+        return 1 + int((progress - start) / (1 - start) * (num_rounds - 1))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return what `Method.state_dict` does, and the labeller."""
