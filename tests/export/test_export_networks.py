@@ -16,6 +16,7 @@ from vadsdk.models import build_model
 LABELS = ("wave", "jump", "sit")
 SMALL: dict[str, dict[str, object]] = {
     "r3d-n": {"input_size": 32, "clip_length": 4, "frame_stride": 1},
+    "yowo-n": {"input_size": 64, "frame_stride": 1},
 }
 
 
