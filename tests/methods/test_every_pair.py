@@ -1,0 +1,180 @@
+"""Every network with every method: it learns, or is refused with the reason."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from vadsdk.data.batches import ClipBatch
+from vadsdk.errors import ConfigError
+from vadsdk.methods import METHODS, Method, build_method
+from vadsdk.models import MODELS, build_model
+
+NUM_CLASSES = 3
+SMALLEST: dict[str, dict[str, Any]] = {
+    "videocapsnet-n": {"input_size": 80, "dropout": 0.0},
+    "yowo-n": {"input_size": 64, "dropout": 0.0},
+    "r3d-n": {"input_size": 32, "clip_length": 4, "dropout": 0.0},
+}
+"""One network a kind, as small as it goes and without dropout, so that a step can be repeated."""
+REFUSED = {
+    "co_ssd": {"recognition"},
+    "dual_guidance": {"mask", "recognition"},
+    "e2e": {"box", "recognition"},
+    "mixmatch": {"box"},
+    "stable_mean_teacher": {"box", "recognition"},
+}
+"""Kinds that a method makes no sense for."""
+TRUSTING: dict[str, dict[str, Any]] = {
+    "pseudo_masks": {"class_threshold": 0.0, "pixel_threshold": 0.5, "masks_of": "all"},
+    "pseudo_boxes": {"objectness_threshold": 0.0, "frame_threshold": 0.0},
+    "recognition": {"class_threshold": 0.0},
+}
+LATE = 0.9
+PAIRS = [
+    (model, method)
+    for model in SMALLEST
+    for method in METHODS
+    if MODELS[model].build(NUM_CLASSES, MODELS[model].settings()).kind
+    not in REFUSED.get(method, set())
+]
+
+
+def network_of(model: str) -> nn.Module:
+    torch.manual_seed(0)
+    network = build_model(model, NUM_CLASSES, SMALLEST[model]).train()
+    for module in network.modules():
+        for name in ("p", "colour_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
+    return network
+
+
+def method_of(name: str, network: nn.Module) -> Method:
+    known = METHODS[name].settings.model_fields
+    settings: dict[str, Any] = {k: v for k, v in TRUSTING.items() if k in known}
+    if name == "stable_mean_teacher":
+        settings["recovery_width"] = 1
+    if name == "temporal_gradient":
+        settings["pseudo_threshold"] = 0.0
+    torch.manual_seed(0)
+    return build_method(name, network, settings)
+
+
+def batch_for(network: nn.Module, seed: int = 0) -> ClipBatch:
+    """Return two labelled and two unlabelled clips as a sampler gives them."""
+    spec = cast("Any", network).spec("any", ("a", "b", "c"))
+    generator = torch.Generator().manual_seed(seed)
+    shape = (4, spec.clip_length, spec.input_height, spec.input_width)
+    clips = torch.randint(0, 256, (*shape, 3), generator=generator, dtype=torch.uint8)
+    masks = torch.zeros(shape, dtype=torch.uint8)
+    side = spec.input_height
+    masks[:2, :, side // 4 : side // 2, side // 4 : side // 2] = 1
+    boxes = torch.tensor([0.25, 0.25, 0.5, 0.5]).expand(4, spec.clip_length, 1, 4).clone()
+    box_classes = torch.full((4, spec.clip_length, 1), -1)
+    box_classes[0], box_classes[1] = 0, 2
+    return ClipBatch(
+        clips=clips,
+        masks=masks,
+        class_indices=torch.tensor([0, 2, -1, -1]),
+        labelled=torch.tensor([True, True, False, False]),
+        successors=clips.roll(-1, 1),
+        boxes_xyxy01=boxes,
+        box_classes=box_classes,
+    )
+
+
+def total(losses: dict[str, Tensor]) -> Tensor:
+    return torch.stack([value.float() for value in losses.values()]).sum()
+
+
+def step(method: Method, optimiser: torch.optim.Optimizer, batch: ClipBatch) -> float:
+    optimiser.zero_grad()
+    loss = total(method.losses(batch, LATE))
+    loss.backward()
+    optimiser.step()
+    method.after_step()
+    return float(loss.detach())
+
+
+def optimiser_of(network: nn.Module, method: Method) -> torch.optim.Optimizer:
+    return torch.optim.SGD([*network.parameters(), *method.trained.parameters()], lr=1e-3)
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "temporal_gradient"])
+@pytest.mark.parametrize("model", MODELS)
+def test_a_pair_is_made_or_refused_with_the_kinds_that_fit(model: str, method: str) -> None:
+    # `temporal_gradient` runs a network once to see its stages, so it is made for light ones below.
+    with torch.device("meta"):
+        network = build_model(model, NUM_CLASSES)
+    kind = cast("Any", network).kind
+    if kind in REFUSED.get(method, set()):
+        with pytest.raises(ConfigError, match=rf"method '{method}' is for .* not for a {kind} "):
+            build_method(method, network)
+    else:
+        assert isinstance(build_method(method, network), Method)
+
+
+@pytest.mark.parametrize(("model", "method"), PAIRS)
+def test_a_step_moves_every_parameter_and_leaves_the_batch_alone(model: str, method: str) -> None:
+    network = network_of(model)
+    learner = method_of(method, network)
+    batch, untouched = batch_for(network), batch_for(network)
+    parameters = dict(network.named_parameters()) | {
+        f"trained.{name}": value for name, value in learner.trained.named_parameters()
+    }
+    before = {name: value.detach().clone() for name, value in parameters.items()}
+    step(learner, optimiser_of(network, learner), batch)
+    for name, value in parameters.items():
+        assert value.grad is not None, name
+        assert torch.isfinite(value.grad).all(), name
+    learned = [name for name in parameters if not name.startswith("trained.")]
+    still = [name for name in learned if torch.equal(parameters[name], before[name])]
+    assert len(still) <= len(learned) // 10  # biases before a norm, a ReLU that no clip passes
+    for field in ("clips", "masks", "class_indices", "boxes_xyxy01", "box_classes"):
+        assert torch.equal(getattr(batch, field), getattr(untouched, field)), field
+
+
+@pytest.mark.parametrize(("model", "method"), PAIRS)
+def test_what_only_follows_has_no_gradient_and_is_not_in_the_network(
+    model: str, method: str
+) -> None:
+    network = network_of(model)
+    learner = method_of(method, network)
+    names = set(network.state_dict())
+    step(learner, optimiser_of(network, learner), batch_for(network))
+    followers = [
+        value.network if hasattr(value, "num_updates") else None for value in vars(learner).values()
+    ]
+    for follower in filter(None, followers):
+        for name, value in follower.named_parameters():
+            assert value.grad is None, name
+            assert not value.requires_grad, name
+    assert set(network.state_dict()) == names
+    trained = {id(value) for value in learner.trained.parameters()}
+    assert not trained & {id(value) for value in network.parameters()}
+
+
+@pytest.mark.parametrize(("model", "method"), PAIRS)
+def test_a_run_that_stops_and_resumes_goes_on_as_if_it_had_not(model: str, method: str) -> None:
+    network = network_of(model)
+    learner = method_of(method, network)
+    optimiser = optimiser_of(network, learner)
+    batches = [batch_for(network, seed) for seed in range(2)]
+    step(learner, optimiser, batches[0])
+    kept = copy.deepcopy((network.state_dict(), learner.state_dict(), torch.get_rng_state()))
+    expected = step(learner, optimiser, batches[1])
+
+    again = network_of(model)
+    resumed = method_of(method, again)
+    again.load_state_dict(kept[0])
+    resumed.load_state_dict(kept[1])
+    torch.set_rng_state(kept[2])
+    came = step(resumed, optimiser_of(again, resumed), batches[1])
+    assert came == pytest.approx(expected, rel=1e-6)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, rtol=1e-5, atol=1e-6)
