@@ -123,3 +123,15 @@ def test_mirrored_answers_to_mirrored_views_agree() -> None:
     assert losses["cons_loc"].item() == pytest.approx(0, abs=1e-9)
     losses = family().consistency_losses(left, view_of(1), left, view_of(1, "mirror"))
     assert losses["cons_loc"].item() > 0.1
+
+
+def test_classes_agree_by_the_divergence_of_sharpened_distributions() -> None:
+    """Odds 4, 1, 1 and their rotation; a temperature of 1/2 squares odds."""
+    ours, theirs = answer([[0.8, 0.5, 0.5]], [PIXELS]), answer([[0.5, 0.8, 0.5]], [PIXELS])
+    for temperature, odds in ((1.0, 4.0), (0.5, 16.0)):
+        judge = family(class_temperature=temperature, cls_weight=3.0)
+        came = judge.consistency_losses(ours, view_of(1), theirs, view_of(1))["cons_cls"]
+        high, low = odds / (odds + 2), 1 / (odds + 2)
+        middle = (high + low) / 2
+        expected = high * math.log(high / middle) + low * math.log(low / middle)
+        assert came.item() == pytest.approx(3 * expected, rel=1e-4)

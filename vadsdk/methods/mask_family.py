@@ -47,6 +47,8 @@ class PseudoMaskSettings(BaseModel):
     """Pixels of mask consistency: all, or those where either answer shows an actor. The background
     elimination of Jeong et al. 2019 (section 3.3) asks one answer alone; for masks that would only
     ever take pixels away from the answer that is asked."""
+    class_temperature: float = Field(default=1.0, gt=0)
+    """Of the class distributions that consistency compares; below 1 sharpens."""
     cls_weight: float = Field(default=1.0, ge=0)
     """Of the class losses against pseudo labels and of class consistency."""
     loc_weight: float = Field(default=1.0, ge=0)
@@ -153,7 +155,9 @@ class MaskFamily:
         return {
             "cons_cls": self._pseudo.cls_weight
             * classification_consistency_loss(
-                single_precision(outputs.features), single_precision(targets.features)
+                single_precision(outputs.features),
+                single_precision(targets.features),
+                temperature=self._pseudo.class_temperature,
             ),
             "cons_loc": self._pseudo.loc_weight
             * localisation_consistency_loss(own, maps, attention=attention, validity=validity),
