@@ -296,6 +296,11 @@ def test_a_network_that_answers_mirrored_clips_mirrored_has_no_co_ssd_loss() -> 
     assert crooked["cons_loc"].detach() > 1e-6
 
 
+def test_co_ssd_leaves_out_background_whatever_else_is_set() -> None:
+    chosen = METHODS["co_ssd"].settings.model_validate({"pseudo_masks": {"loc_weight": 0.5}})
+    assert chosen.pseudo_masks.consistency_of == "actors"  # type: ignore[attr-defined]
+
+
 def test_a_guess_is_the_sharpened_mean_by_hand() -> None:
     views = ViewMaker((2, 2), 0)
     clips = torch.zeros((1, 1, 2, 2, 3), dtype=torch.uint8)

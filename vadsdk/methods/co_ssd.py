@@ -9,6 +9,8 @@ class part alone: `pseudo_masks.loc_weight=0`.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -20,12 +22,19 @@ from vadsdk.methods.method import Method
 from vadsdk.methods.settings import ViewStrength
 
 
+class CoSSDMaskSettings(PseudoMaskSettings):
+    """What agreement of a mask network's answers is worth; thresholds have no use here."""
+
+    consistency_of: Literal["all", "actors"] = "actors"
+    """CSD eliminates background; see `PseudoMaskSettings`."""
+
+
 class CoSSDSettings(FamilySettings):
     """Settings of `CoSSD`."""
 
     view: ViewStrength = "weak"
     """Of each clip, before it is mirrored; CSD mirrors the picture as it is."""
-    pseudo_masks: PseudoMaskSettings = PseudoMaskSettings(consistency_of="actors")
+    pseudo_masks: CoSSDMaskSettings = CoSSDMaskSettings()
     """Mask networks: weights, and background elimination."""
     consistency_weight: float = Field(default=1.0, ge=0)
     """Of both consistencies."""
