@@ -21,11 +21,15 @@ _PSEUDO = {"masks_of": "all", "class_threshold": 0.5}
 """Actors are found long before their actions are told apart; after 300 steps the network is surer
 than 0.8 of one clip in seventy, and than 0.5 of one in ten, six of seven rightly."""
 
+_MIRROR = {"cls_weight": 3.0, "loc_weight": 0.5}
+"""Agreement of classes is worth much. Pixels of actors, a tenth of all, weigh tenfold already: a
+weight of 7 spoiled the masks (mean IoU 0.50; 0.65 without unlabelled clips)."""
+
 MASK_METHODS: dict[str, Mapping[str, Any]] = {
     "supervised": {"view": "strong"},
     "pseudo_label": {"labelled_view": "strong", "pseudo_masks": _PSEUDO},
     "mixmatch": {"labelled_view": "strong", "unlabelled_weight": 10.0},
-    "co_ssd": {"view": "strong", "pseudo_masks": {"consistency_of": "actors"}},
+    "co_ssd": {"view": "strong", "pseudo_masks": _MIRROR},
     "mean_teacher": {"labelled_view": "strong", "pseudo_masks": _CONSISTENCY},
     "fixmatch": {"labelled_view": "strong", "ramp_fraction": 0.6, "pseudo_masks": _PSEUDO},
     "e2e": E2E,
