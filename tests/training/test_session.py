@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from vadsdk.data.batches import ClipBatch
 from vadsdk.errors import DatasetError, ModelFileError, TrainingError
+from vadsdk.methods import E2E
 from vadsdk.models.checkpoint_file import load_checkpoint
 from vadsdk.training import run_folder
 from vadsdk.training.loop import StepReport
@@ -202,3 +204,36 @@ def test_the_network_learns_eight_clips_by_heart(toy_folder: Path, tmp_path: Pat
     assert last["cls"] < 0.5 * first["cls"]
     assert last["loc_bce"] < 0.6 * first["loc_bce"]
     assert last["loc_dice"] < 0.8 * first["loc_dice"]
+
+
+def test_a_loss_that_becomes_nan_stops_the_run_and_leaves_the_last_good_checkpoint(
+    toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn, calls = E2E.losses, iter(range(10))
+
+    def spoilt(method: E2E, batch: ClipBatch, progress: float) -> dict[str, torch.Tensor]:
+        losses = learn(method, batch, progress)
+        return losses | {"loc_dice": losses["loc_dice"] * (torch.nan if next(calls) == 2 else 1)}
+
+    monkeypatch.setattr(E2E, "losses", spoilt)
+    config = tiny_run(toy_folder, "train.save_every=1")
+    with pytest.raises(TrainingError, match=r"loss loc_dice is not finite at step 2; .* --resume"):
+        train(config, tmp_path / "run")
+    network, _ = load_checkpoint(tmp_path / "run" / run_folder.LAST)
+    assert all(torch.isfinite(value).all() for value in network.state_dict().values())
+    monkeypatch.setattr(E2E, "losses", learn)
+    train(config, tmp_path / "run")  # goes on from step 2
+    assert [row["step"] for row in run_folder.read_metrics(tmp_path / "run")] == [1, 2, 3, 4]
+
+
+def test_a_run_with_fewer_labelled_videos_than_clips_a_step_says_so_first(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    notes = Notes()
+    few = "data.labelled_fraction=0.01"
+    train(
+        tiny_run(toy_folder, few, "train.batch_labelled=40", "train.max_steps=1"),
+        tmp_path / "run",
+        notes,
+    )
+    assert any("labelled videos for 40 labelled clips a step" in note for note in notes.notes)

@@ -21,6 +21,8 @@ class Method(ABC):
         seed: of the views.
     """
 
+    uses_unlabelled = True
+    """Whether unlabelled rows teach."""
     needs_successors = False
     """Whether batches must have `successors`."""
 

@@ -27,6 +27,8 @@ class Supervised(Method):
         settings: how it learns.
     """
 
+    uses_unlabelled = False
+
     def __init__(self, network: nn.Module, settings: SupervisedSettings | None = None) -> None:
         self.settings = settings or SupervisedSettings()
         super().__init__(network, self.settings.seed)

@@ -27,6 +27,7 @@ from vadsdk.models import build_model
 from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
 from vadsdk.structures import ModelKind, ModelSpec
 from vadsdk.training import run_folder
+from vadsdk.training.advice import advice_on
 from vadsdk.training.loop import StepReport, Trainer
 from vadsdk.training.run_folder import MetricsLog
 from vadsdk.training.scoring import Scores, deciding_score, score_network
@@ -170,6 +171,10 @@ class Session:
             learned += unlabelled_records([Path(folder) for folder in data.unlabelled])
         else:
             learned = [record for record in learned if record.labelled]
+        uses_unlabelled = self.trainer.method.uses_unlabelled
+        labels = self.dataset.labels
+        for note in advice_on(self.config, learned, labels, uses_unlabelled=uses_unlabelled):
+            self.watcher.note(note)
         size = data.store_size or self.spec.input_height * 8 // 7
         decoded = DecodedVideos(
             self.dataset,
