@@ -18,8 +18,9 @@ _CONSISTENCY = {"cls_weight": 3.0, "loc_weight": 7.0}
 """Paper 1's lambda 1 and 2 times the 10 that `toy-e2e` found."""
 
 _PSEUDO = {"masks_of": "all", "class_threshold": 0.5}
-"""Actors are found long before their actions are told apart; after 300 steps the network is surer
-than 0.8 of one clip in seventy, and than 0.5 of one in ten, six of seven rightly."""
+"""Actors are found long before their actions are told apart. The threshold is low because a
+network that has seen some hundred steps is hardly ever surer than 0.8; how right it is above 0.5
+differs much from seed to seed, from a quarter to six sevenths of the clips."""
 
 _MIRROR = {"cls_weight": 3.0, "loc_weight": 0.5}
 """Pixels of actors, a tenth of all, weigh tenfold already: with seed 0, a weight of 7 spoiled the
