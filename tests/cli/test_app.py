@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,12 @@ def test_a_verb_that_needs_torch_says_what_to_install(verb: list[str], tmp_path:
     )
     assert finished.returncode == 1
     assert finished.stderr == 'this needs torch; install it with: pip install "vadsdk[train]"\n'
+
+
+def test_a_name_that_is_not_utf_8_is_printed_with_escapes(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9"
+    command = [sys.executable, "-c", "from vadsdk.cli.app import main; main()"]
+    done = subprocess.run([*command, "data", "check", name], capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert b"caf\\udce9" in done.stderr

@@ -89,4 +89,5 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit."""
+    console.spell_out_unprintable()
     app()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -12,6 +15,13 @@ stderr = Console(stderr=True)
 """Progress and errors."""
 _PIPED_WIDTH = 200
 """Columns where there is no terminal."""
+
+
+def spell_out_unprintable() -> None:
+    """Let names that are not UTF-8, or that the terminal lacks, be printed as escapes, not fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def print_lines(renderable: RenderableType) -> None:

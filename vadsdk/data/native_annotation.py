@@ -37,7 +37,7 @@ def read_annotation(root: Path) -> tuple[DatasetFile | None, list[Problem]]:
 def parse_file(path: Path, kind: type[Document]) -> tuple[Document | None, list[Problem]]:
     """Read a JSON file of a known structure; return it, or None and what is wrong with it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DatasetError(f"{path} does not exist") from None
     except json.JSONDecodeError as error:
@@ -45,8 +45,10 @@ def parse_file(path: Path, kind: type[Document]) -> tuple[Document | None, list[
             f"{path}, line {error.lineno}, column {error.colno}: this is not JSON ({error.msg}); "
             "mend the file there, or write it again"
         ) from error
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise DatasetError(f"cannot read {path}: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, huge numbers
+        raise DatasetError(
+            f"cannot read {path}: {error}; mend the file, or write it again"
+        ) from error
     try:
         return kind.model_validate(content), []
     except ValidationError as error:
