@@ -131,6 +131,15 @@ MALFORMED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda d: d["videos"][0].update(path="../a.mp4"), r"videos\[0\]\.path: .* leads out of"),
     (lambda d: d["videos"][0].update(path="/etc/passwd"), r"videos\[0\]\.path: .* leads out of"),
     (lambda d: d["videos"][0].update(masks="../a.json"), r"videos\[0\]\.masks: .* leads out of"),
+    (
+        lambda d: d["videos"][0].update(path="a\0.mp4"),
+        r"videos\[0\]\.path: .* is no name of a file",
+    ),
+    (
+        lambda d: d["videos"][0].update(path="a" * 300),
+        r"videos\[0\]\.path: .* is no name of a file",
+    ),
+    (lambda d: d["videos"][0].update(fps=1e300), r"videos\[0\]\.fps: .* less than or equal to"),
     (lambda d: d["videos"][0].update(path=""), r"videos\[0\]\.path: '' leads out of"),
     (lambda d: d["videos"].append(d["videos"][0] | {"path": "./a.mp4"}), "listed more than once"),
     (

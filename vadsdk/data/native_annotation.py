@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from vadsdk.data.native_schema import DATASET_FILE, DatasetFile, VideoEntry
 from vadsdk.data.problems import Problem, VideoExtent, label_problems, tube_problems
 from vadsdk.errors import DatasetError
 
+_MAX_NAME_BYTES = 255
 Document = TypeVar("Document", bound=BaseModel)
 
 
@@ -85,10 +87,22 @@ def document_problems(document: DatasetFile, root: Path) -> list[Problem]:
 def _path_problems(file: str, field: str, root: Path, path: str) -> list[Problem]:
     """A data set must not reach files outside its folder: it may come from anywhere."""
     inside = root.resolve()
+    if not _is_file_name(path):
+        message = f"{_shown(path)} is no name of a file; write it as the file is called"
+        return [Problem(file, field, message)]
     if path and (inside / path).resolve().is_relative_to(inside) and not Path(path).is_absolute():
         return []
     message = f"{path!r} leads out of the data set; paths are relative to {inside} and stay inside"
     return [Problem(file, field, message)]
+
+
+def _is_file_name(path: str) -> bool:
+    """Whether the system can look a path up at all."""
+    try:
+        names = os.fsencode(path).split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in path and max(map(len, names)) <= _MAX_NAME_BYTES
 
 
 def _video_label_problems(

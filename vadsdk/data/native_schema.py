@@ -41,7 +41,7 @@ class VideoEntry(BaseModel):
     """Relative to the folder of `dataset.json`, inside it, with forward slashes."""
     split: str = "train"
     num_frames: Count
-    fps: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    fps: Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]
     width: Count
     height: Count
     labelled: bool = True
