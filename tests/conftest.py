@@ -1,4 +1,4 @@
-"""Folders of real data and recorded numbers; both live outside the repository."""
+"""Real data, recorded numbers (both live outside the repository), and the card or its stand-in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+import torch
 
 if TYPE_CHECKING:
     from vadsdk.export import ExportReport
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("house")
 
+# Triton's interpreter stands in for the card. Triton reads this when it is imported, for its own
+# library too, so it is set here: a test of another folder may import it (torch does) first.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("torch sees no CUDA device here")
 
 
 def outside_folder(variable: str, default: Path) -> Path:
