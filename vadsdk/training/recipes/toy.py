@@ -63,16 +63,21 @@ BOX_METHODS: dict[str, Mapping[str, Any]] = {
 def toy_masks(method: str) -> RunConfig:
     """Return a method's run of `videocapsnet-n` on toy footage with 10 % of the labels."""
     settings = {"terms": dict(TERMS), **MASK_METHODS[method]}
-    return _toy("videocapsnet-n", method, settings, learning_rate=1.5e-3)
+    return _toy("videocapsnet-n", method, settings, learning_rate=1.5e-3, max_steps=800)
 
 
 def toy_boxes(method: str) -> RunConfig:
     """Return a method's run of `yowo-n` on toy footage with 10 % of the labels."""
-    return _toy("yowo-n", method, BOX_METHODS[method], learning_rate=3e-3)
+    return _toy("yowo-n", method, BOX_METHODS[method], learning_rate=3e-3, max_steps=600)
 
 
 def _toy(
-    model: str, method: str, settings: Mapping[str, Any], *, learning_rate: float
+    model: str,
+    method: str,
+    settings: Mapping[str, Any],
+    *,
+    learning_rate: float,
+    max_steps: int,
 ) -> RunConfig:
     return RunConfig(
         model=model,
@@ -80,7 +85,7 @@ def _toy(
         method_settings=dict(settings),
         data=DataSettings(labelled_fraction=0.1),
         train=TrainSettings(
-            max_steps=400,
+            max_steps=max_steps,
             learning_rate=learning_rate,
             batch_labelled=4,
             batch_unlabelled=0 if method == "supervised" else 4,
