@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -13,17 +14,23 @@ from vadsdk.errors import DatasetError
 
 SMALL = UnpackLimits(max_ratio=10, allowed_bytes=1 << 16)
 
+Members = dict[str, bytes] | list[tuple[str, bytes]]
 
-def make_zip(path: Path, members: dict[str, bytes]) -> Path:
+
+def listed(members: Members) -> list[tuple[str, bytes]]:
+    return members if isinstance(members, list) else list(members.items())
+
+
+def make_zip(path: Path, members: Members) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
+        for name, content in listed(members):
             archive.writestr(name, content)
     return path
 
 
-def make_tar(path: Path, members: dict[str, bytes]) -> Path:
+def make_tar(path: Path, members: Members) -> Path:
     with tarfile.open(path, "w:gz") as archive:
-        for name, content in members.items():
+        for name, content in listed(members):
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
@@ -31,7 +38,7 @@ def make_tar(path: Path, members: dict[str, bytes]) -> Path:
 
 
 MAKERS = pytest.mark.parametrize("make", [make_zip, make_tar])
-Make = Callable[[Path, dict[str, bytes]], Path]
+Make = Callable[[Path, Members], Path]
 
 
 def name_for(make: Make) -> str:
@@ -71,6 +78,29 @@ def test_a_bomb_is_stopped_before_it_fills_the_disk(tmp_path: Path, make: Make) 
         with unpacked(path, tmp_path / "work", SMALL):
             pass
     assert not list((tmp_path / "work").iterdir())
+
+
+@MAKERS
+@pytest.mark.parametrize(
+    "names", [("a.txt", "a.txt"), ("a", "a/b.txt"), ("a/b.txt", "a"), ("a.txt", "./a.txt")]
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_two_members_of_one_name_are_refused(
+    tmp_path: Path, make: Make, names: tuple[str, str]
+) -> None:
+    path = make(tmp_path / name_for(make), [(names[0], b"1"), (names[1], b"2")])
+    expected = f"{path}: {names[1]!r} has a name that another member has too; do not trust"
+    with pytest.raises(DatasetError, match=re.escape(expected)):
+        with unpacked(path, tmp_path / "work"):
+            pass
+    assert not list((tmp_path / "work").iterdir())
+
+
+def test_a_folder_with_the_name_of_a_file_is_refused(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", [("a", b"1"), ("a/", b"")])
+    with pytest.raises(DatasetError, match=r"'a/' has a name that another member has too"):
+        with unpacked(path, tmp_path / "work"):
+            pass
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])

@@ -27,6 +27,7 @@ ALWAYS_ALLOWED_BYTES = 64 << 20
 """What may come out whatever the ratio: a small archive of zeros harms nobody."""
 MAX_MEMBERS = 2_000_000
 _CHUNK = 1 << 20
+_TWICE = "has a name that another member has too"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +92,7 @@ def _unpack_zip(path: Path, archive: zipfile.ZipFile, folder: Path, budget: _Bud
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise _refused(path, member.filename, "is a link or a device")
         if member.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
+            budget.make_folder(target, member.filename)
             continue
         with archive.open(member) as source:
             budget.copy(source, target, member.filename)
@@ -101,7 +102,7 @@ def _unpack_tar(path: Path, tar: tarfile.TarFile, folder: Path, budget: _Budget)
     for member in tar:
         target = _target(path, folder, member.name)
         if member.isdir():
-            target.mkdir(parents=True, exist_ok=True)
+            budget.make_folder(target, member.name)
             continue
         source = tar.extractfile(member) if member.isfile() else None
         if source is None:
@@ -118,12 +119,22 @@ class _Budget:
         self._left = num_bytes
         self._num_members = 0
 
+    def make_folder(self, target: Path, name: str) -> None:
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise _refused(self._path, name, _TWICE) from None
+
     def copy(self, source: IO[bytes], target: Path, name: str) -> None:
         self._num_members += 1
         if self._num_members > MAX_MEMBERS:
             raise DatasetError(f"{self._path} has over {MAX_MEMBERS} files; unpack it by hand")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as out:
+        self.make_folder(target.parent, name)
+        try:
+            file = target.open("xb")
+        except FileExistsError:
+            raise _refused(self._path, name, _TWICE) from None
+        with file as out:
             while chunk := source.read(_CHUNK):
                 self._left -= len(chunk)
                 if self._left < 0:
