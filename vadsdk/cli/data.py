@@ -87,7 +87,7 @@ def import_(
             labelled_percent=labelled_percent,
             progress=progress,
         )
-        report = import_dataset(dataset, out, progress=progress)
+        report = import_dataset(dataset, out, root=root, progress=progress)
     for name, reason in report.skipped[:MAX_PROBLEMS_SHOWN]:
         console.stdout.print(f"left out {name}: {reason}", soft_wrap=True, markup=False)
     console.stdout.print(

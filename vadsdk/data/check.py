@@ -12,6 +12,7 @@ import numpy as np
 
 from vadsdk import video
 from vadsdk.data.dataset import FORMATS, find_format, open_dataset
+from vadsdk.data.measuring import extent_problems
 from vadsdk.data.native import bare_records
 from vadsdk.data.native_annotation import read_annotation
 from vadsdk.data.problems import (
@@ -113,30 +114,13 @@ def video_problems(record: VideoRecord, clip_frames: int) -> list[Problem]:
         num_frames = len(video.read_frames(record.path, size=(8, 8)))
     except VideoError as error:
         return [Problem(file, "", f"the video is not readable: {error}")]
-    problems = _extent_problems(record, num_frames, info)
+    problems = extent_problems(record, num_frames, info)
     if num_frames < clip_frames:
         message = (
             f"the video has {num_frames} frames, a clip spans {clip_frames}: "
             "its last frame will be repeated"
         )
         problems.append(Problem(file, "num_frames", message, fatal=False))
-    return problems
-
-
-def _extent_problems(record: VideoRecord, num_frames: int, info: video.VideoInfo) -> list[Problem]:
-    """Compare with what the record tells; only frames with boxes must be those of the video."""
-    file, fatal = str(record.path), record.labelled and record.video_label is None
-    problems = []
-    if record.num_frames and num_frames != record.num_frames:
-        message = f"the video has {num_frames} frames, its annotation is for {record.num_frames}"
-        problems.append(Problem(file, "num_frames", f"{message}; correct the wrong one", fatal))
-    size = (record.width, record.height)
-    if all(size) and (info.width, info.height) != size:
-        message = (
-            f"the video is {info.width} x {info.height}, its annotation for "
-            f"{size[0]} x {size[1]}; scale the boxes or replace the video"
-        )
-        problems.append(Problem(file, "width, height", message, fatal))
     return problems
 
 

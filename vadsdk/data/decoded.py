@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vadsdk.data.decode_worker import DecodeRequest
 from vadsdk.data.decode_workers import DecodeWorkers
-from vadsdk.data.measuring import measured_if_readable
+from vadsdk.data.measuring import has_frames_of, measured_if_readable
 from vadsdk.data.records import ActionDataset, VideoRecord
 from vadsdk.errors import DatasetError, VideoError
 
@@ -160,7 +160,7 @@ class DecodedVideos:
             if record.name in self._kept:
                 self._load(record)
             else:
-                tried = record.num_frames - 1 if _has_boxes(record) else 0
+                tried = _last_known_frame(record) if _has_boxes(record) else 0
                 self._read_clip(record, np.array([tried]))
                 self.num_frames[record.name] = record.num_frames
         except (VideoError, DatasetError) as error:
@@ -170,7 +170,7 @@ class DecodedVideos:
     def _load(self, record: VideoRecord) -> None:
         request = DecodeRequest(path=str(record.path), size=self._store_size)
         frames = self._workers.decode(request)
-        if _has_boxes(record) and len(frames) != record.num_frames:
+        if not has_frames_of(record, len(frames)):
             raise DatasetError(
                 f"{record.path} has {len(frames)} frames, its annotation is for "
                 f"{record.num_frames}; replace the video or annotate it again"
@@ -183,6 +183,10 @@ class DecodedVideos:
 def _has_boxes(record: VideoRecord) -> bool:
     """Return whether annotation belongs to single frames, which must then be just these."""
     return record.labelled and record.video_label is None
+
+
+def _last_known_frame(record: VideoRecord) -> int:
+    return max(record.annotated_frames or (record.num_frames - 1,))
 
 
 def _choose_kept(

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.data.measuring import measured
+from vadsdk.data.contained_paths import LEADS_OUT, ContainedPaths
+from vadsdk.data.measuring import fitted, measured
 from vadsdk.data.native_schema import MaskFile, MaskTrack
 from vadsdk.data.native_writer import NativeVideo, write_dataset, write_mask_file
 from vadsdk.data.records import ActionDataset, VideoRecord
@@ -27,8 +28,11 @@ from vadsdk.data.rle import EncodedMasks, encode_in_parts
 from vadsdk.data.tube_masks import masks_of_tubes
 from vadsdk.errors import DatasetError, VideoError
 from vadsdk.structures import Tube
+from vadsdk.video.folders import image_files
 
 _UNSAFE = str.maketrans(dict.fromkeys('\\:*?"<>|\0\n\r\t', "_"))
+_LONGEST_NAME_BYTES = 200
+"""Of a part of a file's name: what file systems allow, 255, less what is put behind it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,15 +51,19 @@ def import_dataset(
     dataset: ActionDataset,
     out: Path,
     *,
+    root: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImportReport:
     """Write a data set in the native format.
 
-    A video whose file is missing or cannot be opened is left out and listed.
+    A video that is missing, cannot be opened, or is not the one that its boxes are for (shorter,
+    longer, of another size) is left out and listed; none of its files comes over.
 
     Args:
         dataset: what to bring over.
         out: a folder that does not exist yet, or an empty one.
+        root: the data set's folder; images that are links may lead to anywhere in it. None: only
+            to the folder of their own video.
         progress: called with the videos done and their number.
 
     Raises:
@@ -65,7 +73,7 @@ def import_dataset(
         raise DatasetError(f"{out} exists already; give a new folder, or remove that one")
     growing = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
-        report = _write(dataset, growing, progress)
+        report = _write(dataset, growing, root, progress)
         if out.exists():
             out.rmdir()
         growing.rename(out)
@@ -80,7 +88,10 @@ def import_dataset(
 
 
 def _write(
-    dataset: ActionDataset, folder: Path, progress: Callable[[int, int], None] | None
+    dataset: ActionDataset,
+    folder: Path,
+    root: Path | None,
+    progress: Callable[[int, int], None] | None,
 ) -> ImportReport:
     folder.mkdir(parents=True)
     videos: list[NativeVideo] = []
@@ -88,7 +99,7 @@ def _write(
     taken: set[str] = set()
     for done, record in enumerate(dataset.records, start=1):
         try:
-            videos.append(_bring_over(dataset, record, folder, _name(record, taken)))
+            videos.append(_bring_over(dataset, record, folder, taken, root))
         except (VideoError, DatasetError) as error:
             skipped.append((record.name, str(error)))
         if progress:
@@ -102,36 +113,46 @@ def _write(
 
 
 def _bring_over(
-    dataset: ActionDataset, record: VideoRecord, folder: Path, name: str
+    dataset: ActionDataset, record: VideoRecord, folder: Path, taken: set[str], root: Path | None
 ) -> NativeVideo:
+    """Write one video's files; an error that leaves it out comes before the first is written."""
     if not record.path.exists():
         raise VideoError(f"{record.path} does not exist; put it there, or leave it out")
-    record = measured(record)
-    if not record.num_frames or not record.fps:
-        raise VideoError(
-            f"{record.path} does not tell its frame rate or length; convert it to mp4, which does"
-        )
-    masks_path = None
-    if dataset.has_masks and record.labelled and record.tubes:
-        masks_path = f"masks/{name}.json"
-        write_mask_file(folder / masks_path, _masks(dataset, record))
-    suffix = "" if record.path.is_dir() else record.path.suffix.lower()
-    target = folder / "videos" / f"{name}{suffix}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _link_or_copy(record.path, target)
+    record = _fitted(record)
+    tubes = tuple(_inside(tube, record) for tube in record.tubes)
+    masks = _masks(dataset, record) if dataset.has_masks and record.tubes else None
+    files = _files(record.path, root)
+    name = _name(record, taken)
+    video_path = f"videos/{name}" if record.path.is_dir() else f"videos/{name}{_suffix(record)}"
+    masks_path = f"masks/{name}.json" if masks else None
+    if masks and masks_path:
+        write_mask_file(folder / masks_path, masks)
+    for source, inner in files:
+        target = folder / video_path / inner
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _link_or_copy(source, target)
     return NativeVideo(
-        path=f"videos/{name}{suffix}",
+        path=video_path,
         split=record.split,
         num_frames=record.num_frames,
         fps=record.fps,
         width=record.width,
         height=record.height,
-        tubes=tuple(_inside(tube, record) for tube in record.tubes),
+        tubes=tubes,
         masks_path=masks_path,
         labelled=record.labelled,
         video_label=record.video_label,
         annotated_frames=record.annotated_frames,
     )
+
+
+def _fitted(record: VideoRecord) -> VideoRecord:
+    record = measured(record)
+    if not record.num_frames or not record.fps:
+        raise VideoError(
+            f"{record.path} does not tell its frame rate or length; convert it to mp4, which does"
+        )
+    return fitted(record)
 
 
 def _masks(dataset: ActionDataset, record: VideoRecord) -> MaskFile:
@@ -174,26 +195,39 @@ def _inside(tube: Tube, record: VideoRecord) -> Tube:
 
 def _name(record: VideoRecord, taken: set[str]) -> str:
     """Return a relative name for the record's files that no other record has, without suffix."""
-    parts = [part for part in record.name.translate(_UNSAFE).split("/") if part.strip(". ")]
-    stem = "/".join(parts) or "video"
-    if not record.path.is_dir():
-        stem = stem.removesuffix(record.path.suffix)
-    stem = stem.removeprefix("videos/")
-    name, number = stem, 2
+    printable = record.name.encode("utf-8", "backslashreplace").decode()
+    stem = printable if record.path.is_dir() else printable.removesuffix(record.path.suffix)
+    parts = [part for part in stem.translate(_UNSAFE).split("/") if part.strip(". ")]
+    cut = "/".join(_cut(part) for part in parts).removeprefix("videos/") or "video"
+    name, number = cut, 2
     while name.casefold() in taken:
-        name, number = f"{stem}-{number}", number + 1
+        name, number = f"{cut}-{number}", number + 1
     taken.add(name.casefold())
     return name
 
 
+def _cut(part: str) -> str:
+    return part.encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore")
+
+
+def _suffix(record: VideoRecord) -> str:
+    return record.path.suffix.lower()
+
+
+def _files(path: Path, root: Path | None) -> list[tuple[Path, str]]:
+    """Return the files of a video and where each goes below its target; no link may lead out."""
+    if not path.is_dir():
+        return [(path, "")]
+    contained = ContainedPaths(root or path)
+    images = image_files(path)
+    for image in images:
+        if not contained.holds(image):
+            raise DatasetError(f"{image} {LEADS_OUT}")
+    return [(image, image.name) for image in images]
+
+
 def _link_or_copy(source: Path, target: Path) -> None:
-    """Bring a file or a folder of images over; a link costs no space, and outlives its source."""
-    if source.is_dir():
-        target.mkdir(parents=True)
-        for image in sorted(source.iterdir()):
-            if image.is_file():
-                _link_or_copy(image, target / image.name)
-        return
+    """Bring a file over; a link costs no space, and outlives its source."""
     try:
         os.link(source.resolve(), target)
     except OSError:  # another disk, or one without links
