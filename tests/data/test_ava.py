@@ -37,12 +37,13 @@ absent,0001,0.25,0.25,0.5,0.75,12,0
 VAL = "later,0001,0.25,0.25,0.5,0.75,12,5\n"
 
 
-def make_root(root: Path, train: str = TRAIN, val: str = VAL) -> Path:
+def make_root(root: Path, train: str = TRAIN, val: str | None = VAL) -> Path:
     """Two videos of 3 seconds at 10 frames a second; the csv names a third one."""
     write_video(root / "videos" / "movie.mkv", 30)
     write_video(root / "videos" / "later.mp4", 30)
     (root / "ava_train_v2.2.csv").write_text(train, encoding="utf-8")
-    (root / "ava_val_v2.2.csv").write_text(val, encoding="utf-8")
+    if val is not None:
+        (root / "ava_val_v2.2.csv").write_text(val, encoding="utf-8")
     (root / "ava_action_list_v2.2.pbtxt").write_text(LABEL_MAP, encoding="utf-8")
     return root
 
@@ -84,9 +85,24 @@ def test_videos_without_a_file_are_counted_and_reported_as_harmless(tmp_path: Pa
 
 
 def test_no_video_at_all_is_an_error(tmp_path: Path) -> None:
-    root = make_root(tmp_path, train=TRAIN.replace("movie", "other"), val="")
+    root = make_root(tmp_path, train=TRAIN.replace("movie", "other"), val=None)
     with pytest.raises(DatasetError, match="none of the 2 annotated videos is here; put them"):
         AvaDataset(root)
+
+
+@pytest.mark.parametrize(("train", "val", "name"), [("", VAL, "train"), (TRAIN, "\n", "val")])
+def test_an_empty_csv_does_not_drop_its_split_in_silence(
+    tmp_path: Path, train: str, val: str, name: str
+) -> None:
+    root = make_root(tmp_path, train=train, val=val)
+    with pytest.raises(DatasetError, match=rf"ava_{name}_v2\.2\.csv is empty; unpack the official"):
+        AvaDataset(root)
+
+
+def test_a_list_of_exclusions_may_be_empty(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    written(root / "ava_train_excluded_timestamps_v2.2.csv", "")
+    assert AvaDataset(root).split("train")[0].annotated_frames == (0, 10, 20)
 
 
 def test_excluded_key_frames_are_dropped(tmp_path: Path) -> None:
@@ -102,7 +118,7 @@ def test_excluded_key_frames_are_dropped(tmp_path: Path) -> None:
 
 
 def test_timestamps_count_from_the_start_of_a_cut(tmp_path: Path) -> None:
-    root = make_root(tmp_path, train="movie,0902,0.25,0.25,0.5,0.75,12,0\n", val="")
+    root = make_root(tmp_path, train="movie,0902,0.25,0.25,0.5,0.75,12,0\n", val=None)
     dataset = AvaDataset(root, start_seconds=900)
     (tube,) = dataset.records[0].tubes
     assert tube.frame_indices.tolist() == [2 * FPS]
@@ -117,7 +133,7 @@ def test_timestamps_count_from_the_start_of_a_cut(tmp_path: Path) -> None:
 
 
 def test_the_start_of_the_cuts_may_be_written_beside_the_annotation(tmp_path: Path) -> None:
-    root = make_root(tmp_path, train="movie,0902,0.25,0.25,0.5,0.75,12,0\n", val="")
+    root = make_root(tmp_path, train="movie,0902,0.25,0.25,0.5,0.75,12,0\n", val=None)
     path = written(root / "start_seconds.txt", "900\n")
     dataset = open_dataset(root)
     assert dataset.records[0].annotated_frames == (2 * FPS,)
@@ -136,7 +152,7 @@ def test_the_start_of_the_cuts_may_be_written_beside_the_annotation(tmp_path: Pa
 
 def test_rows_without_a_person_are_tubes_by_themselves(tmp_path: Path) -> None:
     row = "movie,{},0.25,0.25,0.5,0.75,12\n"
-    root = make_root(tmp_path, train=row.format(1) + row.format(2) + row.format(2), val="")
+    root = make_root(tmp_path, train=row.format(1) + row.format(2) + row.format(2), val=None)
     tubes = AvaDataset(root).records[0].tubes
     assert [tube.frame_indices.tolist() for tube in tubes] == [[10], [20], [20]]
 
@@ -152,7 +168,7 @@ def test_with_the_list_of_evaluated_actions_alone_the_others_are_left_out(tmp_pa
 
 
 def test_a_box_slightly_over_the_edge_is_clipped_to_the_frame(tmp_path: Path) -> None:
-    root = make_root(tmp_path, train="movie,1,-0.005,0,1.005,1,12,0\n", val="")
+    root = make_root(tmp_path, train="movie,1,-0.005,0,1.005,1,12,0\n", val=None)
     assert AvaDataset(root).records[0].tubes[0].boxes_xyxy.tolist() == [[0, 0, WIDTH, HEIGHT]]
 
 

@@ -13,6 +13,7 @@ from tiny_data import FPS, HEIGHT, WIDTH, write_video
 
 from vadsdk.data.cvat import CvatDataset, is_cvat, read_problems
 from vadsdk.data.cvat_shapes import Polygon, RunMask
+from vadsdk.data.dataset import find_format, open_dataset
 from vadsdk.errors import DatasetError
 
 META = f"""<meta>
@@ -342,8 +343,67 @@ def test_the_layout_is_known_by_its_root_element(tmp_path: Path) -> None:
     assert not is_cvat(tmp_path)
     write_xml(tmp_path / "a" / "annotations.xml")
     assert is_cvat(tmp_path)
-    (tmp_path / "note.xml").write_text("<annotation/>", encoding="utf-8")
+    (tmp_path / "a" / "annotations.xml").write_text("<annotation/>", encoding="utf-8")
     assert not is_cvat(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "no XML", "<project/>", "<annotation/>"])
+@pytest.mark.parametrize("place", ["0.xml", "a/0.xml"])
+def test_a_broken_or_foreign_file_does_not_hide_the_others_and_is_told(
+    tmp_path: Path, place: str, text: str
+) -> None:
+    write_xml(tmp_path / "b" / "annotations.xml", track(box(4)))
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text(text, encoding="utf-8")
+    assert find_format(tmp_path) == "cvat"
+    with pytest.raises(
+        DatasetError, match=rf"{tmp_path / place}: line 1, column .*annotations|XML"
+    ):
+        open_dataset(tmp_path)
+
+
+def test_a_single_file_that_is_broken_is_told(tmp_path: Path) -> None:
+    (tmp_path / "annotations.xml").write_text("", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"annotations\.xml: line 1, column 1: this is not XML"):
+        open_dataset(tmp_path)
+
+
+def linked(tmp_path: Path, kind: str) -> Path:
+    """Put the video of a task outside of the data set, in one of three ways."""
+    root, outside = tmp_path / "set", tmp_path / "outside"
+    xml = write_xml(root / "annotations.xml", track(box(4)))
+    write_video(outside / "clip.mp4", 20)
+    if kind == "video":
+        (root / "clip.mp4").symlink_to(outside / "clip.mp4")
+        return xml
+    outside.joinpath("0.png").write_bytes(b"")
+    if kind == "folder":
+        (root / "images").symlink_to(outside)
+        return xml
+    (root / "images").mkdir()
+    (root / "images" / "0.png").symlink_to(outside / "0.png")
+    return xml
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("video", "clip.mp4"), ("folder", "images"), ("image", "images/0.png")]
+)
+def test_a_link_out_of_the_data_set_is_not_followed(tmp_path: Path, kind: str, name: str) -> None:
+    xml = linked(tmp_path, kind)
+    expected = (
+        f"{xml}: line 5: the video {xml.parent / name} is a link that leads out of the data set; "
+        "put the file itself there"
+    )
+    with pytest.raises(DatasetError, match=re.escape(expected)):
+        CvatDataset(xml.parent)
+
+
+def test_an_xml_file_that_is_a_link_out_is_not_followed(tmp_path: Path) -> None:
+    outside = write_xml(tmp_path / "outside.xml", track(box(4)))
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "annotations.xml").symlink_to(outside)
+    with pytest.raises(DatasetError, match=r"set/annotations\.xml: is a link that leads out"):
+        CvatDataset(tmp_path / "set")
 
 
 BOMB = '<!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'

@@ -203,11 +203,19 @@ def test_missing_lists_and_unknown_years_are_refused(tmp_path: Path) -> None:
         DavisDataset(root, 2018)
     with pytest.raises(DatasetError, match="ImageSets has no lists of 2016; unpack the official"):
         DavisDataset(root, 2016)
-    write_list(root, 2017, "train", "")
-    write_list(root, 2017, "val", "\n")
+    (root / "ImageSets" / "2017" / "train.txt").unlink()
+    (root / "ImageSets" / "2017" / "val.txt").unlink()
     with pytest.raises(DatasetError, match="2017: no list names a sequence"):
         DavisDataset(root)
     assert not is_davis(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "\ufeff"])
+def test_an_empty_list_does_not_drop_its_split_in_silence(tmp_path: Path, text: str) -> None:
+    root = make_root(tmp_path)
+    path = write_list(root, 2017, "val", text)
+    with pytest.raises(DatasetError, match=rf"{path} is empty; unpack the official file there"):
+        DavisDataset(root)
 
 
 def test_a_mask_that_changed_its_size_is_named(tmp_path: Path) -> None:

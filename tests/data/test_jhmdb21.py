@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +112,62 @@ def test_a_malformed_split_line_is_named(tmp_path: Path) -> None:
         DatasetError, match=r"jump_test_split1\.txt, line 2: '../b\.avi 2' is neith"
     ):
         open_dataset(root)
+
+
+@pytest.mark.parametrize("text", ["", "\ufeff\n"])
+def test_an_empty_list_does_not_drop_its_class_in_silence(tmp_path: Path, text: str) -> None:
+    root = make_root(tmp_path / "jhmdb")
+    (root / "splits" / "jump_test_split1.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"jump_test_split1\.txt is empty; unpack the official"):
+        open_dataset(root)
+
+
+def test_lists_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "jhmdb")
+    path = root / "splits" / "jump_test_split1.txt"
+    path.write_text("\ufeffa.avi 1\nb.avi 2\n", encoding="utf-8")
+    assert len(open_dataset(root).records) == 4
+
+
+def test_a_list_that_is_no_text_is_named_with_its_line(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "jhmdb")
+    (root / "splits" / "jump_test_split1.txt").write_bytes(b"a.avi 1\n\xe9.avi 2\n")
+    with pytest.raises(DatasetError, match=r"jump_test_split1\.txt, line 2: this is not UTF-8"):
+        open_dataset(root)
+
+
+def test_a_class_whose_name_is_not_utf8_is_named(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "jhmdb")
+    (root / "splits" / os.fsdecode(b"caf\xe9_test_split1.txt")).write_bytes(b"a.avi 1\n")
+    with pytest.raises(DatasetError, match=r"caf\\udce9_test_split1\.txt: the name is not UTF-8"):
+        open_dataset(root)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("ReCompress_Videos/jump/a.avi", "ReCompress_Videos/jump/a.avi"),
+        ("ReCompress_Videos/jump", "ReCompress_Videos/jump/a.avi"),
+        ("puppet_mask/jump/a", "puppet_mask/jump/a/puppet_mask.mat"),
+        ("puppet_mask", "puppet_mask/jump/a/puppet_mask.mat"),
+    ],
+)
+def test_a_link_out_of_the_data_set_is_not_followed(tmp_path: Path, place: str, name: str) -> None:
+    root = make_root(tmp_path / "jhmdb")
+    (root / "ReCompress_Videos" / "jump").mkdir(parents=True)
+    for clip in ("a", "b"):
+        (root / "ReCompress_Videos" / "jump" / f"{clip}.avi").write_bytes(b"")
+    (root / place).rename(tmp_path / "outside")
+    (root / place).symlink_to(tmp_path / "outside")
+    expected = f"{root / name} is a link that leads out of the data set; put the file itself there"
+    with pytest.raises(DatasetError, match=re.escape(expected)):
+        open_dataset(root)
+
+
+def test_the_data_set_itself_may_be_a_link(tmp_path: Path) -> None:
+    make_root(tmp_path / "elsewhere")
+    (tmp_path / "jhmdb").symlink_to(tmp_path / "elsewhere")
+    assert len(open_dataset(tmp_path / "jhmdb").records) == 4
 
 
 def test_a_split_that_is_not_there_is_refused(tmp_path: Path) -> None:

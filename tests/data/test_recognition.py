@@ -281,6 +281,25 @@ def test_a_malformed_line_of_the_lists_is_named(tmp_path: Path, text: str, messa
         open_dataset(root)
 
 
+@pytest.mark.parametrize(
+    ("make", "name", "text"),
+    [
+        (make_ucf101, "ucfTrainTestlist/trainlist01.txt", ""),
+        (make_ucf101, "ucfTrainTestlist/testlist01.txt", "\n"),
+        (make_hmdb51, "splits/run_test_split1.txt", ""),
+        (make_lists, "videossl_splits/ucf101_val_split_1_rawframes.txt", ""),
+        (make_kinetics, "validate.csv", HEADER),
+    ],
+)
+def test_an_empty_list_does_not_drop_its_videos_in_silence(
+    tmp_path: Path, make: Callable[[Path], Path], name: str, text: str
+) -> None:
+    root = make(tmp_path)
+    write(root / name, text)
+    with pytest.raises(DatasetError, match=f"{name}(: line 1: there is no row| is empty; unpack)"):
+        open_dataset(root)
+
+
 def test_all_problems_are_collected(tmp_path: Path) -> None:
     root = make_ucf101(tmp_path)
     write(root / "ucfTrainTestlist" / "trainlist01.txt", "x 1\ny 2\nBiking/v_b1.avi 2\n")
@@ -407,7 +426,7 @@ def test_broken_videos_are_found_by_a_check(tmp_path: Path) -> None:
 def test_a_check_reads_the_lists_of_all_splits(tmp_path: Path) -> None:
     root = make_ucf101(tmp_path)
     write(root / "ucfTrainTestlist" / "trainlist02.txt", "x 1\n")
-    write(root / "ucfTrainTestlist" / "testlist02.txt", "")
+    write(root / "ucfTrainTestlist" / "testlist02.txt", "Archery/v_a2.avi")
     problem = next(p for p in check_dataset(root).problems if p.fatal)
     assert problem.file.endswith("trainlist02.txt")
 

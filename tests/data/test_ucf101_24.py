@@ -222,8 +222,8 @@ def test_the_official_training_list_leaves_out_what_it_does_not_name(tmp_path: P
     [
         (f"{SKIJET}\n../b.avi\n", r"testlist01\.txt, line 2: '\.\./b\.avi' is not <class>/<video>"),
         ("Other/v_Other\n", "has none of the annotated videos in it"),
-        ("", "has none of the annotated videos in it"),
-        ("\udc80", r"cannot read .*testlist01\.txt"),
+        ("", r"testlist01\.txt is empty; unpack the official file there again"),
+        ("\udc80", r"testlist01\.txt, line 1: this is not UTF-8"),
     ],
 )
 def test_a_malformed_list_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -231,6 +231,21 @@ def test_a_malformed_list_is_named(tmp_path: Path, text: str, message: str) -> N
     (root / "testlist01.txt").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(DatasetError, match=message):
         Ucf101Dataset(root)
+
+
+def test_an_empty_training_list_does_not_drop_the_split_in_silence(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    (root / "trainlist01.txt").write_text("\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"trainlist01\.txt is empty; unpack the official"):
+        Ucf101Dataset(root)
+
+
+def test_lists_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    expected = [(record.name, record.split) for record in Ucf101Dataset(root).records]
+    path = root / "testlist01.txt"
+    path.write_text("\ufeff" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert [(record.name, record.split) for record in Ucf101Dataset(root).records] == expected
 
 
 def test_a_split_that_is_not_there_is_refused(read_only_root: Path, tmp_path: Path) -> None:

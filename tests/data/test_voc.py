@@ -326,6 +326,34 @@ def test_pictures_of_two_sizes_are_refused(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "place", ["JPEGImages/one", "JPEGImages/one/1.jpg", "Annotations/one/1.xml"]
+)
+def test_a_link_out_of_the_data_set_is_not_followed(tmp_path: Path, place: str) -> None:
+    root = tmp_path / "set"
+    write_video(root, "one", [an_object()], [an_object()])
+    (root / place).rename(tmp_path / "outside")
+    (root / place).symlink_to(tmp_path / "outside")
+    assert f"{root / place}: is a link that leads out of the data set; put the" in error_of(root)
+
+
+@pytest.mark.parametrize("text", ["", "no XML", "<annotations/>"])
+def test_a_broken_or_foreign_file_does_not_hide_the_others_and_is_told(
+    tmp_path: Path, text: str
+) -> None:
+    write_video(tmp_path, "one", [an_object()])
+    path = tmp_path / "Annotations" / "0.xml"
+    path.write_text(text, encoding="utf-8")
+    assert is_voc(tmp_path)
+    assert f"{path}: line 1, column " in error_of(tmp_path)
+
+
+def test_lists_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    write_video(tmp_path, "one", [an_object()])
+    write_list(tmp_path, "test", "\ufeffone")
+    assert len(VocDataset(tmp_path).split("test")) == 1
+
+
 def test_an_annotation_without_its_picture_is_refused(tmp_path: Path) -> None:
     write_video(tmp_path, "one", [an_object()])
     write_xml(tmp_path / "Annotations/one/9.xml", an_object())

@@ -100,7 +100,7 @@ def read_exclusions(path: Path) -> frozenset[KeyFrame]:
         DatasetError: the file is missing or malformed; names the line and the field.
     """
     excluded: set[KeyFrame] = set()
-    for number, line in numbered_lines(path):
+    for number, line in numbered_lines(path, may_be_empty=True):
         fields = line.split(",")
         try:
             if len(fields) != 2:
@@ -151,7 +151,7 @@ def parse_ava_detections(path: Path) -> AvaFile:
 def _parse(path: Path, *, is_ground_truth: bool) -> tuple[_Columns, list[Problem]]:
     columns = _Columns()
     problems: list[Problem] = []
-    for number, line in numbered_lines(path):
+    for number, line in numbered_lines(path, may_be_empty=not is_ground_truth):
         fields = [part.strip() for part in line.split(",")]
         try:
             if is_ground_truth and (len(fields) == 2 or not any(fields[2:])):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from vadsdk.data.cvat_shapes import Box
 from vadsdk.data.problems import Problem, raise_if_fatal
 from vadsdk.data.records import VideoRecord, fill_boxes, records_of_split
 from vadsdk.data.rle import EncodedMasks, encode_in_parts
-from vadsdk.data.xml_elements import root_tag_of
+from vadsdk.data.xml_elements import any_begins_with
 from vadsdk.structures import Tube
 
 
@@ -97,8 +98,7 @@ def read_problems(root: Path, *, action_attribute: str | None = None) -> list[Pr
 
 def is_cvat(root: Path) -> bool:
     """Return whether a folder plainly holds CVAT's XML files, in it or one folder below."""
-    paths = sorted(root.glob("*.xml")) or sorted(root.glob("*/*.xml"))
-    return bool(paths) and root_tag_of(paths[0]) == ROOT_TAG
+    return any_begins_with(ROOT_TAG, chain(root.glob("*.xml"), root.glob("*/*.xml")))
 
 
 def _drawn(

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vadsdk.data.contained_paths import LEADS_OUT, ContainedPaths
 from vadsdk.data.cvat_meta import CvatMeta, CvatTask, parse_meta
 from vadsdk.data.cvat_tracks import CvatTrack, extent_problems, parse_track
 from vadsdk.data.cvat_tubes import NO_ACTION, OutlinedTube, TubeSettings, track_tubes
-from vadsdk.data.cvat_videos import TaskVideo, describe_video
+from vadsdk.data.cvat_videos import TaskVideo, describe_video, find_video
 from vadsdk.data.problems import Problem, label_problems
 from vadsdk.data.records import VideoRecord
 from vadsdk.data.xml_elements import XmlElement, XmlFile, shown
@@ -71,7 +72,11 @@ def read_content(
     videos: list[CvatVideo] = []
     labels: set[str] = set()
     problems: list[Problem] = []
+    contained = ContainedPaths(root)
     for done, path in enumerate(paths, start=1):
+        if not contained.holds(path):
+            problems.append(Problem(str(path), "", LEADS_OUT))
+            continue
         content = _read_file_content(path, root, action_attribute)
         videos += content.videos
         labels.update(content.labels)
@@ -162,7 +167,12 @@ def _element_problem(element: XmlElement, file: str) -> Problem | None:
 def _task_video(
     task: CvatTask, file: _CvatFile, root: Path, action_attribute: str | None
 ) -> tuple[CvatVideo | None, list[Problem]]:
-    video = describe_video(task, file.path)
+    path = find_video(task, file.path)
+    outside = ContainedPaths(root).first_outside(path)
+    if outside is not None:
+        message = f"the video {outside} {LEADS_OUT}"
+        return None, [Problem(str(file.path), f"line {task.line}", message)]
+    video = describe_video(task, file.path, path)
     problems = list(video.problems)
     if video.extent is None:
         return None, problems

@@ -56,9 +56,9 @@ def find_video(task: CvatTask, xml_path: Path) -> Path:
     return folder / (task.source or Path(task.name.replace("\\", "/")).name or xml_path.stem)
 
 
-def describe_video(task: CvatTask, xml_path: Path) -> TaskVideo:
-    """Return the video of a task; what the file does not say of it is taken from the video."""
-    path, file = find_video(task, xml_path), str(xml_path)
+def describe_video(task: CvatTask, xml_path: Path, path: Path) -> TaskVideo:
+    """Return the video of a task, at `path`; it tells what the XML file does not say of it."""
+    file = str(xml_path)
     info = _probe(path)
     end_frame = task.end_frame or (info.num_frames if info else None)
     size = task.size or ((info.width, info.height) if info else None)

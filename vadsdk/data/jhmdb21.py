@@ -11,15 +11,17 @@ none. The boxes take some seconds to compute, so they are kept in the user's cac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.data.jhmdb21_masks import ClipBoxes, read_all_boxes, read_part_mask
+from vadsdk.data.contained_paths import LEADS_OUT, ContainedPaths
+from vadsdk.data.jhmdb21_masks import ClipBoxes, mask_path, read_all_boxes, read_part_mask
 from vadsdk.data.records import VideoRecord, records_of_split
 from vadsdk.data.rle import EncodedMasks
+from vadsdk.data.text_lines import numbered_lines, printable
 from vadsdk.errors import DatasetError
 from vadsdk.structures import Tube
 
@@ -56,6 +58,7 @@ class Jhmdb21Dataset:
         self._root = root
         split_of = _read_splits(root, split_index)
         self.labels = tuple(sorted({clip.split("/")[0] for clip in split_of}))
+        _require_contained(root, split_of)
         boxes = read_all_boxes(root, sorted(split_of), progress)
         self.records = tuple(
             _record(root, clip, split_of[clip], boxes[clip]) for clip in sorted(split_of)
@@ -87,9 +90,11 @@ def _read_splits(root: Path, split_index: int) -> dict[str, str]:
     split_of = {}
     for file in files:
         label = file.name.removesuffix(suffix)
-        for number, line in enumerate(_text(file).splitlines(), start=1):
-            name, _, code = line.strip().rpartition(" ")
-            if not line.strip() or code == "0":  # 0: the clip is not in this split
+        if not label.isprintable():
+            raise DatasetError(f"{printable(file)}: the name is not UTF-8 text; rename it")
+        for number, line in numbered_lines(file):
+            name, _, code = line.rpartition(" ")
+            if code == "0":  # 0: the clip is not in this split
                 continue
             is_name = name.endswith(".avi") and name.isprintable() and not set(name) & set("/\\")
             if code not in SPLIT_CODES or not is_name:
@@ -101,20 +106,23 @@ def _read_splits(root: Path, split_index: int) -> dict[str, str]:
     return split_of
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(
-            f"{path} is not a readable text file ({error}); unpack it again"
-        ) from None
+def _require_contained(root: Path, clips: Iterable[str]) -> None:
+    contained = ContainedPaths(root)
+    for clip in clips:
+        for path in (_video_path(root, clip), mask_path(root, clip)):
+            if not contained.holds(path):
+                raise DatasetError(f"{path} {LEADS_OUT}")
+
+
+def _video_path(root: Path, clip: str) -> Path:
+    return root / "ReCompress_Videos" / f"{clip}.avi"
 
 
 def _record(root: Path, clip: str, split: str, boxes: ClipBoxes) -> VideoRecord:
     frames = np.flatnonzero(boxes.boxes_xyxy[:, 2] > 0)
     return VideoRecord(
         name=clip,
-        path=root / "ReCompress_Videos" / f"{clip}.avi",
+        path=_video_path(root, clip),
         split=split,
         num_frames=len(boxes.boxes_xyxy),
         width=boxes.width,

@@ -44,7 +44,7 @@ def read_part_mask(root: Path, clip: str) -> NDArray[np.bool_]:
     Raises:
         DatasetError: the file is missing or no such mask.
     """
-    path = _mask_path(root, clip)
+    path = mask_path(root, clip)
     if not path.is_file():
         raise DatasetError(f"{path} does not exist; unpack the official puppet masks there")
     content = read_mat(path)
@@ -73,7 +73,7 @@ def read_all_boxes(
 ) -> dict[str, ClipBoxes]:
     """Return the boxes of all clips, from the cache where the mask files are unchanged."""
     cache_path = _cache_path(root)
-    stamps = {clip: _stamp(_mask_path(root, clip)) for clip in clips}
+    stamps = {clip: _stamp(mask_path(root, clip)) for clip in clips}
     known = _read_cache(cache_path)
     boxes = {
         clip: known[clip][1] for clip in clips if clip in known and known[clip][0] == stamps[clip]
@@ -97,7 +97,8 @@ def _clip_boxes(root: Path, clip: str) -> ClipBoxes:
     return ClipBoxes(boxes_xyxy=tight_boxes(masks), height=masks.shape[1], width=masks.shape[2])
 
 
-def _mask_path(root: Path, clip: str) -> Path:
+def mask_path(root: Path, clip: str) -> Path:
+    """Return where the mask of a clip `<class>/<name>` belongs."""
     return root / "puppet_mask" / clip / "puppet_mask.mat"
 
 

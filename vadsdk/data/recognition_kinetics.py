@@ -60,6 +60,9 @@ def read_kinetics(root: Path) -> RecognitionLists:
     videos: list[ListedVideo] = []
     problems: list[Problem] = []
     for path in paths:
+        if not read_text(path).strip().count("\n"):
+            message = "there is no row below the first line; take the official file, or remove it"
+            problems.append(Problem(str(path), "line 1", message))
         for number, row in _rows(path, problems):
             try:
                 videos.append(_video(path, number, row))

@@ -145,7 +145,7 @@ def _read_class_indices(path: Path) -> tuple[dict[str, int], list[Problem]]:
     """Return the index of each class, from 1, which are complete unless a problem says not."""
     index_of: dict[str, int] = {}
     problems = []
-    for number, line in numbered_lines(path):
+    for number, line in numbered_lines(path, may_be_empty=True):
         index, _, label = line.partition(" ")
         try:
             name = name_of(label.strip(), "class")

@@ -41,16 +41,25 @@ def read_text(path: Path) -> str:
         raise DatasetError(f"cannot read {path}: {error}") from error
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path, *, may_be_empty: bool = False) -> Iterator[tuple[int, str]]:
     """Yield the number, from 1, and the text of each line that is not blank, stripped.
 
+    Args:
+        path: of the file.
+        may_be_empty: whether a file without such a line means something. A list of videos never
+            does: it was cut off, and a split or a class would be missing in silence.
+
     Raises:
-        DatasetError: the file is missing, not readable, or not UTF-8.
+        DatasetError: the file is missing, not readable, not UTF-8, or empty where it must not be.
     """
+    is_empty = True
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         stripped = line.strip()
         if stripped:
+            is_empty = False
             yield number, stripped
+    if is_empty and not may_be_empty:
+        raise DatasetError(f"{path} is empty; unpack the official file there again, or remove it")
 
 
 def line_problem(path: Path, number: int, error: FieldError) -> Problem:

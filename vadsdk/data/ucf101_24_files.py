@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vadsdk.data.contained_paths import ContainedPaths
 from vadsdk.data.problems import Problem
+from vadsdk.data.text_lines import numbered_lines
 from vadsdk.data.ucf101_24_annotation import MAT_FILE, PICKLE_FILE
 from vadsdk.errors import DatasetError
 from vadsdk.video.folders import VIDEO_SUFFIXES
@@ -60,19 +61,14 @@ def read_splits(root: Path, split_index: int, names: Sequence[str]) -> dict[str,
 
 
 def _read_list(path: Path) -> frozenset[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"cannot read {path}: {error}") from error
     names = set()
-    for number, line in enumerate(lines, start=1):
-        listed = _LISTED.fullmatch(line.strip())
-        if line.strip() and not listed:
+    for number, line in numbered_lines(path):
+        listed = _LISTED.fullmatch(line)
+        if not listed:
             raise DatasetError(
                 f"{path}, line {number}: {line[:80]!r} is not <class>/<video>, with or without .avi"
             )
-        if listed:
-            names.add(listed[1])
+        names.add(listed[1])
     return frozenset(names)
 
 

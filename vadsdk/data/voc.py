@@ -23,12 +23,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from vadsdk.data.contained_paths import LEADS_OUT, ContainedPaths
 from vadsdk.data.problems import Problem, raise_if_fatal
 from vadsdk.data.records import VideoRecord, fill_boxes, records_of_split
 from vadsdk.data.voc_annotation import ROOT_TAG, VocPicture, read_picture
 from vadsdk.data.voc_splits import DEFAULT_SPLIT, LISTS_FOLDER, UNLISTED_SPLIT, read_splits
 from vadsdk.data.voc_videos import video_record
-from vadsdk.data.xml_elements import root_tag_of, shown
+from vadsdk.data.xml_elements import any_begins_with, shown
 from vadsdk.errors import DatasetError
 from vadsdk.video.folders import IMAGE_SUFFIXES
 from vadsdk.video.presentation import DEFAULT_FPS
@@ -91,8 +92,7 @@ def is_voc(root: Path) -> bool:
     """Return whether a folder plainly has this layout."""
     if not (root / ANNOTATIONS).is_dir() or not (root / IMAGES).is_dir():
         return False
-    first = next((root / ANNOTATIONS).rglob("*.xml"), None)
-    return first is not None and root_tag_of(first) == ROOT_TAG
+    return any_begins_with(ROOT_TAG, (root / ANNOTATIONS).rglob("*.xml"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +113,7 @@ def _read_content(
     names |= {f"{video}/{Path(name).stem}": video for video in folders for name in folders[video]}
     listed, found = read_splits(root, names | {video: video for video in videos})
     problems += found
+    contained = ContainedPaths(root)
     records = []
     for video in videos:
         pictures = pictures_of.get(video, [])
@@ -120,6 +121,10 @@ def _read_content(
         if split == UNLISTED_SPLIT:
             message = f"no list names the video; it is in the split {UNLISTED_SPLIT!r}"
             problems.append(Problem(str(root / LISTS_FOLDER), video, message, fatal=False))
+        outside = contained.first_outside(root / IMAGES / video)
+        if outside is not None:
+            problems.append(Problem(str(outside), "", LEADS_OUT))
+            continue
         record, found = video_record(video, root / IMAGES / video, pictures, split=split, fps=fps)
         records += [record] if record else []
         problems += found
@@ -146,10 +151,14 @@ def _read_pictures(
         raise DatasetError(
             f"{folder} has no XML file in it, expected Annotations/<video>/<frame>.xml"
         )
+    contained = ContainedPaths(root)
     pictures_of: dict[str, list[VocPicture]] = {}
     names: dict[str, str] = {}
     problems: list[Problem] = []
     for done, path in enumerate(paths, start=1):
+        if not contained.holds(path):
+            problems.append(Problem(str(path), "", LEADS_OUT))
+            continue
         picture, found = read_picture(path)
         problems += found
         if picture is not None:

@@ -39,7 +39,7 @@ def read_splits(
     problems: list[Problem] = []
     for file in filter(Path.is_file, files):
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            lines = file.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             problems.append(Problem(str(file), "", f"cannot be read: {error}; save it as UTF-8"))
             continue

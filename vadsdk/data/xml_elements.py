@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from xml.parsers import expat
 
@@ -18,6 +19,8 @@ from vadsdk.data.problems import Problem
 MAX_DEPTH = 32
 """Elements within each other; CVAT's project exports reach 8, Pascal VOC's files 5."""
 _CHUNK_BYTES = 1 << 16
+_MAX_LOOKED_AT = 1000
+"""Files: a folder of a million foreign ones is told from a data set at once."""
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"\d{1,10}", re.ASCII)
 
@@ -105,6 +108,19 @@ def root_tag_of(path: Path) -> str | None:
     except (expat.ExpatError, LookupError, ValueError, OSError):
         pass  # what came before the fault counts
     return found[0] if found else None
+
+
+def any_begins_with(tag: str, paths: Iterable[Path]) -> bool:
+    """Return whether one of the first XML files begins with a tag, so that a foreign one is told.
+
+    Files without a first tag, empty or broken ones, count as such files only if none has another.
+    """
+    found: set[str | None] = set()
+    for path in islice(paths, _MAX_LOOKED_AT):
+        found.add(root_tag_of(path))
+        if tag in found:
+            return True
+    return found == {None}
 
 
 def parse_float(text: str | None) -> float | None:
