@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,64 @@ def test_check_lists_problems_and_ends_with_status_1(tmp_path: Path) -> None:
     assert "8 videos, 1 problems, 7 notes" in result.stdout
 
 
+def test_check_shows_what_is_fatal_first_and_counts_what_it_hides(tmp_path: Path) -> None:
+    path = tmp_path / "dataset.json"
+    make_dataset(tmp_path)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["videos"] = [
+        {**document["videos"][0], "path": f"videos/{number}.mp4", "masks": None}
+        for number in range(53)
+    ]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    for number in range(52):
+        (tmp_path / f"videos/{number}.mp4").hardlink_to(tmp_path / "videos/jump0.mp4")
+    arguments = ("check", tmp_path, "--clip-frames", 21)
+    short = run(*arguments)
+    assert short.stdout.index("there is no such file") < short.stdout.index("note: the video has")
+    assert "\n... and 0 problems, 3 notes more; see them with --all, or write" in short.stdout
+    assert "53 videos, 1 problems, 52 notes\n" in short.stdout
+    whole = run(*arguments, "--all", "--json", tmp_path / "problems.json")
+    assert whole.exit_code == 1
+    assert whole.stdout.count("note: the video has") == 52
+    assert "more" not in whole.stdout
+    written = json.loads((tmp_path / "problems.json").read_text(encoding="utf-8"))
+    assert (written["num_videos"], written["num_fatal"], len(written["problems"])) == (53, 1, 53)
+    assert written["problems"][-1] == {
+        "file": str(tmp_path / "videos/52.mp4"),
+        "field": "",
+        "message": "there is no such file; put it there or drop its entry",
+        "fatal": True,
+    }
+
+
+def test_import_names_the_videos_that_it_left_out(tmp_path: Path) -> None:
+    make_dataset(tmp_path / "set")
+    (tmp_path / "set/videos/jump0.mp4").write_bytes(b"")
+    result = run("import", "auto", tmp_path / "set", "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    assert f"left out videos/jump0.mp4: {tmp_path}/set/videos/jump0.mp4" in result.stdout
+    assert f"7 videos with 7 actions are in {tmp_path / 'out'}; 1 left out" in result.stdout
+
+
+@pytest.mark.parametrize("prefix", ["", "set/"])
+def test_errors_in_an_archive_name_its_members(tmp_path: Path, prefix: str) -> None:
+    folder, archive = make_dataset(tmp_path / "set"), tmp_path / "set.zip"
+    (folder / "videos/jump0.mp4").write_bytes(b"")
+    shutil.make_archive(str(tmp_path / "set"), "zip", folder if not prefix else tmp_path, prefix)
+    result = run("import", "vadsdk", archive, "--out", tmp_path / "out")
+    assert f"left out videos/jump0.mp4: {archive}:{prefix}videos/jump0.mp4" in result.stdout
+    assert ".unpacked" not in result.stdout
+    text = (folder / "dataset.json").read_text(encoding="utf-8").replace('"jump"', '"run"', 3)
+    (folder / "dataset.json").write_text(text, encoding="utf-8")
+    shutil.make_archive(str(tmp_path / "set"), "zip", folder if not prefix else tmp_path, prefix)
+    error = run("import", "vadsdk", archive, "--out", tmp_path / "other").exception
+    assert isinstance(error, DatasetError)
+    assert f"  {archive}:{prefix}dataset.json: videos[2].tubes[0].label: unknown" in str(error)
+    assert str(error).endswith("vadsdk data check FOLDER, once it is unpacked there")
+    assert ".unpacked" not in str(error)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "set", "set.zip"]
+
+
 def test_split_writes_a_file_and_says_where(folder: Path) -> None:
     result = run("split", folder, "--labelled", 0.4, "--seed", 3)
     path = folder / "labelled_40_seed3.json"
@@ -57,6 +116,16 @@ def test_stats_prints_tables_and_draws_a_picture(folder: Path, tmp_path: Path) -
     assert "jump" in result.stdout
     assert result.stdout.endswith(f"picture: {path}\n")
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_stats_draws_into_the_current_folder_not_into_the_data(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(folder.rglob("*"))
+    assert run("stats", folder).stdout.endswith("picture: stats.png\n")
+    assert (tmp_path / "stats.png").is_file()
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_stats_can_do_without_a_picture(folder: Path) -> None:

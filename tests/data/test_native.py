@@ -128,6 +128,12 @@ MALFORMED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (lambda d: d.update(version=2), r"version: Input should be 1, not 2"),
     (lambda d: d.update(labels=["wave", "jump", "wave"]), "the label 'wave' comes 2 times"),
+    (
+        lambda d: d["labels"].append(""),
+        r"labels\[2\]: the label '' is no name; write one or drop it",
+    ),
+    (lambda d: d["labels"].append(" \t"), r"labels\[2\]: the label ' \\t' is no name"),
+    (lambda d: d["labels"].append("a\x1b[2J"), r"labels\[2\]: the label 'a\\x1b\[2J' is no name"),
     (lambda d: d["videos"][0].update(path="../a.mp4"), r"videos\[0\]\.path: .* leads out of"),
     (lambda d: d["videos"][0].update(path="/etc/passwd"), r"videos\[0\]\.path: .* leads out of"),
     (lambda d: d["videos"][0].update(masks="../a.json"), r"videos\[0\]\.masks: .* leads out of"),

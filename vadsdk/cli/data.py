@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
-from rich.text import Text
 
 from vadsdk.cli import annotation, console
 from vadsdk.data.problems import DEFAULT_CLIP_FRAMES
@@ -40,7 +38,7 @@ LabelledPercent = Annotated[
         help="Which list of labelled videos, where there are several (lists).",
     ),
 ]
-MAX_PROBLEMS_SHOWN = 50
+MAX_LEFT_OUT_SHOWN = 50
 
 
 @data_app.command()
@@ -71,7 +69,7 @@ def import_(
     labelled_percent: LabelledPercent = None,
 ) -> None:
     """Bring a data set of another layout into the native format, completely or not at all."""
-    from vadsdk.data.archives import is_archive, unpacked
+    from vadsdk.data.archives import is_archive, member_names, unpacked
     from vadsdk.data.dataset import open_dataset
     from vadsdk.data.importing import import_dataset
 
@@ -88,8 +86,12 @@ def import_(
             progress=progress,
         )
         report = import_dataset(dataset, out, root=root, progress=progress)
-    for name, reason in report.skipped[:MAX_PROBLEMS_SHOWN]:
+    for name, reason in report.skipped[:MAX_LEFT_OUT_SHOWN]:
+        reason = member_names(reason, root, source) if root != source else reason
         console.stdout.print(f"left out {name}: {reason}", soft_wrap=True, markup=False)
+    hidden = len(report.skipped) - MAX_LEFT_OUT_SHOWN
+    if hidden > 0:
+        console.stdout.print(f"... and {hidden} more")
     console.stdout.print(
         f"{report.num_videos} videos with {report.num_actions} actions are in {out}; "
         f"{len(report.skipped)} left out",
@@ -108,8 +110,15 @@ def check(
     clip_frames: Annotated[
         int, typer.Option("--clip-frames", min=1, help="Report videos with fewer frames.")
     ] = DEFAULT_CLIP_FRAMES,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Show all problems, not the first 50.")
+    ] = False,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write all problems to this file, too.")
+    ] = None,
 ) -> None:
     """Read all annotation, decode all videos, and list what is wrong (exit status 1)."""
+    from vadsdk.cli.problem_display import counted, print_problems, write_problems
     from vadsdk.data.check import check_dataset
 
     with _progress("checking videos") as progress:
@@ -121,20 +130,11 @@ def check(
             clip_frames=clip_frames,
             progress=progress,
         )
-    if report.problems:
-        table = Table(Column("file", overflow="fold"), "field", "problem", show_lines=True)
-        for problem in report.problems[:MAX_PROBLEMS_SHOWN]:
-            message = problem.message if problem.fatal else f"note: {problem.message}"
-            cells = (_relative(problem.file, root), problem.field, message)
-            table.add_row(*map(Text, cells))  # Text: no markup in what a file says
-        console.stdout.print(table)
-        hidden = len(report.problems) - MAX_PROBLEMS_SHOWN
-        if hidden > 0:
-            console.stdout.print(f"... and {hidden} more")
-    num_notes = len(report.problems) - report.num_fatal
+    print_problems(report.problems, root, all_of_them=show_all)
+    if json is not None:
+        write_problems(json, report)
     console.stdout.print(
-        f"{root} ({report.format}): {report.num_videos} videos, {report.num_fatal} problems, "
-        f"{num_notes} notes",
+        f"{root} ({report.format}): {report.num_videos} videos, {counted(report.problems)}",
         soft_wrap=True,
         markup=False,
     )
@@ -207,8 +207,8 @@ def stats(
         bool, typer.Option("--picture/--no-picture", help="Draw charts and a contact sheet.")
     ] = True,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The picture; DATA/stats.png if not given.")
-    ] = None,
+        Path, typer.Option("--out", help="File for the picture; its suffix says the kind.")
+    ] = Path("stats.png"),
 ) -> None:
     """Describe a data set: class balance, lengths and sizes, and a picture with examples."""
     from vadsdk.data.dataset import open_dataset
@@ -228,9 +228,8 @@ def stats(
     console.stdout.print(split_table(described))
     console.stdout.print(class_table(described))
     if picture:
-        path = out or root / "stats.png"
-        save_picture(dataset, described, path)
-        console.stdout.print(f"picture: {path}", soft_wrap=True, markup=False)
+        save_picture(dataset, described, out)
+        console.stdout.print(f"picture: {out}", soft_wrap=True, markup=False)
 
 
 @contextmanager
@@ -239,9 +238,3 @@ def _progress(description: str) -> Iterator[Callable[[int, int], None]]:
     with console.progress_bar() as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _relative(file: str, root: Path) -> str:
-    """Shorten a path inside the data set; the table is narrow."""
-    path = Path(file)
-    return str(path.relative_to(root)) if path.is_relative_to(root) else file

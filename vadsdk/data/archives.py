@@ -6,6 +6,7 @@ devices, and content that unpacks to far more than an archive of videos and anno
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 import tarfile
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from vadsdk.errors import DatasetError
+from vadsdk.errors import DatasetError, VadsdkError
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 MAX_RATIO = 100
@@ -27,6 +28,8 @@ ALWAYS_ALLOWED_BYTES = 64 << 20
 """What may come out whatever the ratio: a small archive of zeros harms nobody."""
 MAX_MEMBERS = 2_000_000
 _CHUNK = 1 << 20
+_ADVICE = re.compile(r"(List all of them with: vadsdk data check).*")
+_PREFIX = ".unpacked-"
 _TWICE = "has a name that another member has too"
 
 
@@ -56,14 +59,34 @@ def unpacked(path: Path, beside: Path, limits: UnpackLimits | None = None) -> It
 
     Raises:
         DatasetError: it is damaged, no archive, or not to be trusted; the message names the member.
+
+    Errors of vadsdk that are raised in the block name members of the archive, too.
     """
     beside.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".unpacked-", dir=beside))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=beside))
     try:
         _unpack(path, folder, limits or UnpackLimits())
         yield _only_folder(folder)
+    except VadsdkError as error:
+        raise type(error)(member_names(str(error), folder, path)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def member_names(text: str, unpacked_to: Path, archive: Path) -> str:
+    """Return a message in which files that came out of an archive are ARCHIVE:MEMBER.
+
+    Args:
+        text: names files of the temporary folder, which is gone when a user reads it.
+        unpacked_to: what `unpacked` gave.
+        archive: where it came from.
+    """
+    up = (unpacked_to, *unpacked_to.parents)
+    top = next((folder for folder in up if folder.name.startswith(_PREFIX)), unpacked_to)
+    for folder in (top, top.resolve()):
+        text = text.replace(f"{folder}/", f"{archive}:").replace(str(folder), str(archive))
+    text = text.replace(top.name, archive.name)
+    return _ADVICE.sub(r"\1 FOLDER, once it is unpacked there", text)
 
 
 def _unpack(path: Path, folder: Path, limits: UnpackLimits) -> None:

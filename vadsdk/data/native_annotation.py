@@ -70,6 +70,11 @@ def document_problems(document: DatasetFile, root: Path) -> list[Problem]:
         for label, count in Counter(document.labels).items()
         if count > 1
     ]
+    problems += [
+        Problem(file, f"labels[{index}]", f"the label {label!r} is no name; write one or drop it")
+        for index, label in enumerate(document.labels)
+        if not label.strip() or not label.isprintable()
+    ]
     paths = Counter(str(PurePosixPath(video.path)) for video in document.videos)
     for index, video in enumerate(document.videos):
         field = f"videos[{index}]"
