@@ -27,10 +27,10 @@ def variance_map(maps: Tensor, augmented: Tensor | None = None, *, window: int =
         augmented: (B, T, H, W), the other view's answer in the frame of `maps`.
         window: frames, odd.
     """
-    frames = _frames(maps, window)
+    frames = check_window(maps, window)
     if augmented is None:
-        return _variance(maps, _open_windows(frames, window))
-    return _variance(cyclic_clip(maps, augmented), _cyclic_windows(frames, window)[:frames])
+        return _variance(maps, open_table(frames, window))
+    return _variance(cyclic_clip(maps, augmented), cyclic_table(frames, window)[:frames])
 
 
 def released_variance_map(maps: Tensor, augmented: Tensor, *, window: int = 5) -> Tensor:
@@ -44,8 +44,8 @@ def released_variance_map(maps: Tensor, augmented: Tensor, *, window: int = 5) -
         augmented: (B, T, H, W), the other view's answer in the frame of `maps`.
         window: frames, odd.
     """
-    frames = _frames(maps, window)
-    variance = _variance(cyclic_clip(maps, augmented), _cyclic_windows(frames, window))
+    frames = check_window(maps, window)
+    variance = _variance(cyclic_clip(maps, augmented), cyclic_table(frames, window))
     twins = -torch.arange(frames, device=maps.device) % (2 * frames - 2)
     return min_max(variance[:, :frames] + variance[:, twins])
 
@@ -60,8 +60,7 @@ def gradient_map(maps: Tensor, *, signed: bool = False) -> Tensor:
         signed: as the equation reads. By default its size |M| is returned: as a weight of squares a
             signed map would reward disagreement where it is negative.
     """
-    first = _difference_matrix(_frames(maps, 1))
-    curvature = _over_time(first @ first, _as_constant(maps))
+    curvature = _over_time(curvature_table(check_window(maps, 1)), _as_constant(maps))
     return curvature if signed else curvature.abs_()
 
 
@@ -93,7 +92,8 @@ def cyclic_clip(maps: Tensor, augmented: Tensor) -> Tensor:
     return torch.cat((maps, augmented[:, 1:-1].flip(1)), 1)
 
 
-def _frames(maps: Tensor, window: int) -> int:
+def check_window(maps: Tensor, window: int) -> int:
+    """Return T of `maps` (B, T, H, W); raise ValueError where the window does not fit it."""
     frames = maps.shape[1]
     if frames < 2 or window < 1 or window % 2 == 0 or window > 2 * frames - 2:
         raise ValueError(
@@ -123,7 +123,7 @@ def _over_time(matrix: Tensor, clip: Tensor) -> Tensor:
         return (matrix @ clip.flatten(2)).view(len(clip), -1, *clip.shape[2:])
 
 
-def _cyclic_windows(frames: int, window: int) -> Tensor:
+def cyclic_table(frames: int, window: int) -> Tensor:
     """Return (2 T - 2, 2 T - 2): row t averages the window centred on frame t of the cycle."""
     length = 2 * frames - 2
     position = torch.arange(length)
@@ -132,20 +132,20 @@ def _cyclic_windows(frames: int, window: int) -> Tensor:
     return ((distance <= half) | (distance >= length - half)).double() / window
 
 
-def _open_windows(frames: int, window: int) -> Tensor:
+def open_table(frames: int, window: int) -> Tensor:
     """Return (T, T): row t averages the frames at most window // 2 away."""
     position = torch.arange(frames)
     near = ((position[:, None] - position[None, :]).abs() <= window // 2).double()
     return near / near.sum(1, keepdim=True)
 
 
-def _difference_matrix(frames: int) -> Tensor:
-    """Return (T, T): central differences inside, one-sided at both ends."""
+def curvature_table(frames: int) -> Tensor:
+    """Return (T, T): differences of differences, central inside, one-sided at both ends."""
     matrix = torch.zeros(frames, frames, dtype=torch.float64)
     inside = torch.arange(1, frames - 1)
     matrix[inside, inside + 1], matrix[inside, inside - 1] = 0.5, -0.5
     matrix[0, :2] = matrix[-1, -2:] = torch.tensor([-1.0, 1.0], dtype=torch.float64)
-    return matrix
+    return matrix @ matrix
 
 
 def _extremes(attention: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,159 @@
+"""How `coherence_losses` walks through two answers on a CPU: in strips that stay in the cache.
+
+Legend: B clips, T frames, H, W, P pixels of a strip. Tables (R, 2 T) act on the T frames of the
+    first answer, then the T frames of the second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vadsdk.kernels.coherence_form import CoherenceForm, MapScale
+from vadsdk.kernels.temporal_maps import curvature_table, cyclic_table, open_table, snap_confident
+
+STRIP_BYTES = 2**19
+"""Of both answers' frames in a strip, for each thread: the few such arrays that are in use stay in
+a core's cache, and a strip is large enough that calls do not count."""
+
+
+class Strip(NamedTuple):
+    """Some pixels of a clip; its memory is used anew for the next strip."""
+
+    columns: slice
+    """Which pixels."""
+    compared: Tensor
+    """(2 T, P), A and B."""
+    distances: Tensor
+    """(T, P), A - B where both views saw the pixel, else 0."""
+    attentions: list[Tensor]
+    """Each (T, P), before it is stretched."""
+
+
+class Walk:
+    """Takes two answers apart into strips.
+
+    Args:
+        first: (B, T, H, W) logits.
+        second: (B, T, H, W) logits.
+        validity: (B, 1, H, W) or None.
+        form: what is made of them.
+    """
+
+    def __init__(
+        self, first: Tensor, second: Tensor, validity: Tensor | None, form: CoherenceForm
+    ) -> None:
+        self._form = form
+        self._dtype = torch.promote_types(first.dtype, torch.float32)
+        self._frames, self._pixels = first.shape[1], first.shape[2:].numel()
+        self._tables = _tables(form, self._frames, self._dtype)
+        self._answers = first.detach().flatten(2), second.detach().flatten(2)
+        self._seen = None if validity is None else validity.detach().flatten(1) > 0
+        row_bytes = 2 * self._frames * self._dtype.itemsize
+        most = max(STRIP_BYTES * torch.get_num_threads() // row_bytes, 1)
+        self._width = math.ceil(self._pixels / max(math.ceil(self._pixels / most), 1))
+        self._memory: dict[tuple[str, int, int], Tensor] = {}
+
+    def clip(self, index: int) -> Iterator[Strip]:
+        """Yield the strips of a clip; each is gone when the next one comes."""
+        frames = self._frames
+        for start in range(0, self._pixels, self._width):
+            columns = slice(start, start + self._width)
+            seen = None if self._seen is None else self._seen[index, columns]
+            first, second = (answer[index, :, columns] for answer in self._answers)
+            maps = {scale: self._maps(scale, first, second) for scale in self._form.scales}
+            compared = maps[self._form.compared]
+            distances = self.memory("distances", frames, first.shape[1])
+            torch.sub(compared[:frames], compared[frames:], out=distances)
+            if seen is not None:
+                distances.mul_(seen)
+            attentions = [
+                self._variance(maps[self._form.variance_of], seen)
+                if kind == "variance"
+                else self._gradient(maps[self._form.gradient_of][:frames])
+                for kind in self._form.attentions
+            ]
+            yield Strip(columns, compared, distances, attentions)
+
+    def memory(self, name: str, rows: int, pixels: int) -> Tensor:
+        """Return (rows, pixels) of memory that a strip may write into.
+
+        What is allocated anew for each strip leaves the cache, which costs more than arithmetic.
+        """
+        key = name, rows, pixels
+        if key not in self._memory:
+            self._memory[key] = torch.empty((rows, pixels), dtype=self._dtype)
+        return self._memory[key]
+
+    def _maps(self, scale: MapScale, first: Tensor, second: Tensor) -> Tensor:
+        """Return (2 T, P), both answers on a scale."""
+        maps = self.memory(scale, 2 * self._frames, first.shape[1])
+        for part, answer in zip(maps.split(self._frames), (first, second), strict=True):
+            if scale == "logits":
+                part.copy_(answer)
+            elif answer.dtype == self._dtype:
+                torch.sigmoid(answer, out=part)
+            else:
+                part.copy_(answer).sigmoid_()
+        return maps
+
+    def _variance(self, maps: Tensor, seen: Tensor | None) -> Tensor:
+        """Return (T, P), counted from the first frame: squares of large logits would eat digits."""
+        frames, pixels = self._frames, maps.shape[1]
+        centred = torch.sub(maps, maps[0], out=self.memory("centred", 2 * frames, pixels))
+        if seen is not None:
+            first, second = centred.split(frames)
+            torch.where(seen, second, first, out=second)
+        means = self.memory("means", len(self._tables.means), pixels)
+        variance = self.memory("variance", frames, pixels)
+        _apply(self._tables.means, centred, means)
+        _apply(self._tables.mean_squares, centred.square_(), variance)
+        for part in means.split(frames):
+            variance.addcmul_(part, part, value=-1)
+        return variance.clamp_(min=0)
+
+    def _gradient(self, maps: Tensor) -> Tensor:
+        """Return (T, P), the size of eq. 6."""
+        maps = snap_confident(maps) if self._form.snapped else maps
+        gradient = self.memory("gradient", self._frames, maps.shape[1])
+        return _apply(self._tables.curvature, maps, gradient).abs_()
+
+
+class _Tables(NamedTuple):
+    """What acts along time, for one form and number of frames."""
+
+    means: Tensor
+    """(T or 2 T, 2 T): means of the windows; of frames, then of their twins if released."""
+    mean_squares: Tensor
+    """(T, 2 T): the same for squares, with frames and twins added."""
+    curvature: Tensor
+    """(T, T)."""
+
+
+@lru_cache(maxsize=32)
+def _tables(form: CoherenceForm, frames: int, dtype: torch.dtype) -> _Tables:
+    curvature = curvature_table(frames).to(dtype)
+    if "variance" not in form.attentions:
+        return _Tables(curvature, curvature, curvature)
+    if form.cyclic:
+        cycle = cyclic_table(frames, form.window)  # (2 T - 2, 2 T - 2)
+        ends = cycle.new_zeros(len(cycle), 1)  # the second answer's end frames are not in the cycle
+        rows = torch.cat((cycle[:, :frames], ends, cycle[:, frames:].flip(1), ends), 1)
+    else:
+        of_first = open_table(frames, form.window)
+        rows = torch.cat((of_first, torch.zeros_like(of_first)), 1)
+    means = mean_squares = rows[:frames]
+    if form.scaling == "released":
+        twins = rows[-torch.arange(frames) % len(rows)]
+        means, mean_squares = torch.cat((means, twins)), means + twins
+    return _Tables(means.to(dtype), mean_squares.to(dtype), curvature)
+
+
+def _apply(table: Tensor, frames: Tensor, out: Tensor) -> Tensor:
+    with torch.autocast("cpu", enabled=False):
+        return torch.mm(table, frames, out=out)
