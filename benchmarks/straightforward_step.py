@@ -5,7 +5,7 @@ Legend: B clips, T frames, H, W.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -15,7 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from vadsdk.kernels import temporal_maps
+from vadsdk.kernels.coherence_form import CoherenceForm
 from vadsdk.kernels.routing import RoutedCapsules, em_routing_naive
+from vadsdk.losses import temporal_coherence_loss
+from vadsdk.methods import consistency
 from vadsdk.models import capsules, videocapsnet
 
 
@@ -25,7 +28,7 @@ def straightforward_kernels() -> Iterator[None]:
     with (
         mock.patch.object(capsules, "em_routing", _routing_of_all_votes),
         mock.patch.object(videocapsnet, "upsample_and_smooth", _one_after_the_other),
-        mock.patch.object(temporal_maps, "variance_map", variance_map_by_loops),
+        mock.patch.object(consistency, "coherence_losses", _losses_of_written_maps),
     ):
         yield
 
@@ -44,6 +47,22 @@ def variance_map_by_loops(
             around = range(t - window // 2, t + window // 2 + 1)
             answer[clip, t] = np.var([frames[i % len(frames)] for i in around], axis=0)
     return torch.from_numpy(answer)
+
+
+def _losses_of_written_maps(
+    first: Tensor,
+    second: Tensor,
+    form: CoherenceForm,
+    weights: Sequence[float | Tensor],
+    validity: Tensor,
+) -> Tensor:
+    if form != CoherenceForm():
+        raise ValueError(f"only the default form is written out here, not {form}")
+    first, second = first.float().sigmoid(), second.float().sigmoid()
+    other = torch.where(validity > 0, second.detach(), first.detach())
+    attention = temporal_maps.min_max(variance_map_by_loops(first, other))
+    loss = temporal_coherence_loss(first, second, attention, weights[0], validity=validity)
+    return loss[None]
 
 
 def _routing_of_all_votes(*tensors: Tensor, mode: str, **settings: Any) -> RoutedCapsules:

@@ -134,7 +134,7 @@ class _CoherenceLosses(torch.autograd.Function):
         return torch.tensor(totals, dtype=torch.float64).div(ctx.count).to(dtype)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Walk through the strips again: 2 (w M + 1 - w) (A - B) / count for each pixel."""
         first, second, validity = ctx.saved_tensors
@@ -147,17 +147,14 @@ class _CoherenceLosses(torch.autograd.Function):
         for index, stretches in enumerate(ctx.stretches):
             for strip in walk.clip(index):
                 slopes = _slopes(strip, stretches, ctx.weights, factors)
-                for sign, answer, maps in zip((1, -1), answers, strip.compared.chunk(2), strict=True):
-                    if answer is None:
-                        continue
-                    target = answer[index].flatten(1)[:, strip.columns]
-                    if ctx.form.compared == "probabilities":  # times p (1 - p)
-                        part = torch.mul(slopes, maps, out=walk.memory("part", *slopes.shape))
-                        torch.addcmul(part, part, maps, value=-1, out=part)
-                    else:
+                for answer, maps in zip(answers, strip.compared.chunk(2), strict=True):
+                    if answer is not None:
                         part = slopes
-                    torch.mul(part, sign, out=part)
-                    target.copy_(part)
+                        if ctx.form.compared == "probabilities":  # times p (1 - p)
+                            part = torch.mul(slopes, maps, out=walk.memory("part", *slopes.shape))
+                            part.addcmul_(part, maps, value=-1)
+                        answer[index].flatten(1)[:, strip.columns] = part
+                    slopes.neg_()  # the second answer is taken off the first
         return answers[0], answers[1], None, None, None
 
 

@@ -14,6 +14,8 @@ from torch import Tensor
 
 MIN_MAX_EPSILON = 1e-7
 """Added to the range of a map before dividing by it (as released)."""
+SNAP_LOW, SNAP_HIGH = 0.2, 0.8
+"""Probabilities below the first and above the second are taken for certain (as released)."""
 
 
 def variance_map(maps: Tensor, augmented: Tensor | None = None, *, window: int = 5) -> Tensor:
@@ -75,7 +77,7 @@ def released_gradient_map(probabilities: Tensor) -> Tensor:
     return min_max(gradient_map(probabilities, signed=True))
 
 
-def snap_confident(probabilities: Tensor, low: float = 0.2, high: float = 0.8) -> Tensor:
+def snap_confident(probabilities: Tensor, low: float = SNAP_LOW, high: float = SNAP_HIGH) -> Tensor:
     """Return probabilities, 0 where below `low` and 1 where above `high` (a released option)."""
     zeroed = probabilities.detach().masked_fill(probabilities < low, 0.0)
     return zeroed.masked_fill(zeroed > high, 1.0)

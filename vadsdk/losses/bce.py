@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from vadsdk.losses.weighting import weighted_mean
+from vadsdk.kernels.mask_losses import mask_losses
 
 
 def bce_loss(mask_logits: Tensor, masks: Tensor, sample_weights: Tensor | None = None) -> Tensor:
     """Mean over samples of the mean binary cross entropy over their pixels.
 
+    With the Dice loss of the same maps, `kernels.mask_losses` gives both for the price of one.
+
     Args:
         mask_logits: (B, T, H, W), before the sigmoid.
-        masks: (B, T, H, W), 0 or 1.
+        masks: (B, T, H, W), 0 or 1, without gradient.
         sample_weights: (B,) or None.
     """
-    losses = F.binary_cross_entropy_with_logits(mask_logits, masks, reduction="none")
-    return weighted_mean(losses.flatten(1).mean(1), sample_weights)
+    return mask_losses(mask_logits, masks, sample_weights)[0]

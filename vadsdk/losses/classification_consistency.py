@@ -6,8 +6,8 @@ import math
 
 from torch import Tensor
 
+from vadsdk.kernels.weighting import weighted_mean
 from vadsdk.losses.class_distribution import log_class_distribution
-from vadsdk.losses.weighting import weighted_mean
 
 
 def classification_consistency_loss(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from vadsdk.kernels.weighting import weighted_mean
 from vadsdk.losses.class_distribution import log_class_distribution
-from vadsdk.losses.weighting import known_classes, weighted_mean
+from vadsdk.losses.weighting import known_classes
 
 
 def cross_entropy_loss(

@@ -12,6 +12,8 @@ def gradient_smoothness_loss(
 ) -> Tensor:
     """Return mean(M (A - B)^2) over the valid pixels.
 
+    `kernels.coherence_losses` gives the same without ever writing M, for the maps that it knows.
+
     Args:
         maps: (B, T, H, W) probabilities or logits.
         other_maps: (B, T, H, W) of the other view, in the same frame.

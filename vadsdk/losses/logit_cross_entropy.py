@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from vadsdk.losses.weighting import known_classes, weighted_mean
+from vadsdk.kernels.weighting import weighted_mean
+from vadsdk.losses.weighting import known_classes
 
 
 def logit_cross_entropy_loss(

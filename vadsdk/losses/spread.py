@@ -6,7 +6,8 @@ import math
 
 from torch import Tensor
 
-from vadsdk.losses.weighting import known_classes, weighted_mean
+from vadsdk.kernels.weighting import weighted_mean
+from vadsdk.losses.weighting import known_classes
 
 FIRST_MARGIN = 0.2
 LAST_MARGIN = 0.9

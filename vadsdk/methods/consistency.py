@@ -6,14 +6,17 @@ Legend: B clips, T frames, h, w of the views, K classes, P positions. Maps lie i
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
 from vadsdk.kernels import temporal_maps
 from vadsdk.kernels.augmentation import transfer_maps
+from vadsdk.kernels.coherence_form import AttentionKind, CoherenceForm
+from vadsdk.kernels.coherence_losses import coherence_losses
 from vadsdk.losses import (
     classification_consistency_loss,
-    gradient_smoothness_loss,
     localisation_consistency_loss,
     temporal_coherence_loss,
 )
@@ -60,60 +63,68 @@ def spatiotemporal_consistency(
     """
     first_view, first = original
     second_view, second = augmented
-    first = single_precision(first)
     if settings.consistency_target == "stop_original":
         first = first.detach()
     second, validity = transfer_maps(second, second_view.parameters, first_view.parameters)
-    on_logits = settings.consistency_on == "logits"
-    maps = (first, second) if on_logits else (first.sigmoid(), second.sigmoid())
     if settings.localisation == "l2":
+        maps = _compared(first, second, settings)
         return localisation_consistency_loss(*maps, validity=validity)
-    # Where only view 1 saw the pixel, its answer stands for both: nothing but motion gets
-    # attention there.
-    filled = torch.where(validity > 0, second.detach(), first.detach())
-    parts = [
-        _attended_loss(part, maps, (first.detach(), filled), validity, progress, settings)
-        for part in settings.localisation.split("+")
-    ]
-    return torch.stack(parts).mean()
+    parts = settings.localisation.split("+")
+    weights = {
+        part: exp_rampup(progress, 1.0) if _blended(part, settings) else 1.0 for part in parts
+    }
+    losses = []
+    if settings.attention == "released" and "gradient" in weights:
+        losses.append(
+            _released_gradient((first, second), weights.pop("gradient"), validity, settings)
+        )
+    if weights:
+        form = coherence_form(tuple(weights), settings)
+        losses += coherence_losses(first, second, form, tuple(weights.values()), validity).unbind()
+    return torch.stack(losses).mean()
 
 
-def _attended_loss(
-    part: str,
-    maps: tuple[Tensor, Tensor],
-    logits: tuple[Tensor, Tensor],
-    validity: Tensor,
-    progress: float,
-    settings: E2ESettings,
-) -> Tensor:
-    """Return eq. 3 for the part "variance", eq. 5 for "gradient"."""
-    attention = (_variance if part == "variance" else _gradient)(*logits, settings)
+def coherence_form(parts: tuple[str, ...], settings: E2ESettings) -> CoherenceForm:
+    """Return what `coherence_losses` is to make of both answers.
+
+    Args:
+        parts: "variance" (eq. 3), "gradient" (eq. 5) or both.
+        settings: all the rest.
+    """
+    return CoherenceForm(
+        attentions=cast(tuple[AttentionKind, ...], parts),
+        scaling=settings.attention,
+        window=settings.window,
+        cyclic=settings.cyclic or settings.attention == "released",
+        compared=settings.consistency_on,
+        variance_of=settings.attention_on,
+        snapped=settings.snap_confident,
+    )
+
+
+def _blended(part: str, settings: E2ESettings) -> bool:
+    """Whether the plain squares are blended in, less and less (eq. 3)."""
     blended = settings.non_attentive_l2
-    if blended is None:
-        blended = part == "variance"
-    if blended:
-        weight = exp_rampup(progress, 1.0)
-        return temporal_coherence_loss(*maps, attention, weight, validity=validity)
-    return gradient_smoothness_loss(*maps, attention, validity=validity)
+    return part == "variance" if blended is None else blended
 
 
-def _variance(first: Tensor, second: Tensor, settings: E2ESettings) -> Tensor:
-    """Return M_var (B, T, h, w) for logits of both views."""
-    if settings.attention_on == "probabilities":
-        first, second = first.sigmoid(), second.sigmoid()
-    if settings.attention == "released":
-        # Clockwise and anticlockwise are the same map; the release adds the two without halving.
-        return 2 * temporal_maps.released_variance_map(first, second, window=settings.window)
-    other = second if settings.cyclic else None
-    attention = temporal_maps.variance_map(first, other, window=settings.window)
-    return temporal_maps.min_max(attention) if settings.attention == "min_max" else attention
+def _compared(first: Tensor, second: Tensor, settings: E2ESettings) -> tuple[Tensor, Tensor]:
+    first, second = single_precision(first), single_precision(second)
+    if settings.consistency_on == "logits":
+        return first, second
+    return first.sigmoid(), second.sigmoid()
 
 
-def _gradient(first: Tensor, second: Tensor, settings: E2ESettings) -> Tensor:
-    """Return M_grad (B, T, h, w) for logits of both views; only the original's count."""
-    probabilities = first.sigmoid()
-    if settings.attention == "released":
-        # (B, T, H, W) against (B, 1, T, H, W): each clip is weighed by the mean of all clips' maps.
-        return temporal_maps.released_gradient_map(probabilities).mean(0, keepdim=True)
-    attention = temporal_maps.gradient_map(probabilities)
-    return temporal_maps.min_max(attention) if settings.attention == "min_max" else attention
+def _released_gradient(
+    logits: tuple[Tensor, Tensor], weight: float, validity: Tensor, settings: E2ESettings
+) -> Tensor:
+    """Return eq. 5 as released, each clip weighed by the mean of all clips' maps.
+
+    The release multiplies (B, T, H, W) by (B, 1, T, H, W). Only the original's map counts.
+    """
+    probabilities = single_precision(logits[0].detach()).sigmoid()
+    if settings.snap_confident:
+        probabilities = temporal_maps.snap_confident(probabilities)
+    attention = temporal_maps.released_gradient_map(probabilities).mean(0, keepdim=True)
+    maps = _compared(*logits, settings)
+    return temporal_coherence_loss(*maps, attention, weight, validity=validity)

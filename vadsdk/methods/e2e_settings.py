@@ -63,6 +63,9 @@ class E2ESettings(BaseModel):
     batch."""
     attention_on: MapScale = "probabilities"
     """What the variance is taken of; the gradient is always taken of probabilities."""
+    snap_confident: bool = False
+    """Take the gradient of probabilities that are 0 below 0.2 and 1 above 0.8 (an option of the
+    release)."""
     class_temperature: float = Field(default=1.0, gt=0)
     """Of the class distributions that CC compares; below 1 sharpens."""
 

@@ -14,12 +14,8 @@ from torch import Tensor, nn
 
 from vadsdk.data.batches import NO_CLASS, ClipBatch
 from vadsdk.kernels.augmentation import transfer_maps
-from vadsdk.losses import (
-    bce_loss,
-    classification_consistency_loss,
-    dice_loss,
-    localisation_consistency_loss,
-)
+from vadsdk.kernels.mask_losses import mask_losses
+from vadsdk.losses import classification_consistency_loss, localisation_consistency_loss
 from vadsdk.losses.class_distribution import log_class_distribution
 from vadsdk.methods.supervised_terms import (
     TermSettings,
@@ -134,11 +130,11 @@ class MaskFamily:
         logits = single_precision(outputs.mask_logits)
         share = pseudo.pixel_weights.mean()
         seen = logits * pseudo.pixel_weights + FAR_FROM_ACTOR * (1 - pseudo.pixel_weights)
-        masks = pseudo.masks * pseudo.pixel_weights
+        bce, dice = mask_losses(seen, pseudo.masks * pseudo.pixel_weights)
         return {
             "pseudo_cls": self._pseudo.cls_weight * costs.mean(),
-            "pseudo_bce": self._pseudo.loc_weight * bce_loss(seen, masks),
-            "pseudo_dice": self._pseudo.loc_weight * share * dice_loss(seen, masks),
+            "pseudo_bce": self._pseudo.loc_weight * bce,
+            "pseudo_dice": self._pseudo.loc_weight * share * dice,
         }
 
     def consistency_losses(

@@ -14,9 +14,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
-from vadsdk.losses import bce_loss, dice_loss
+from vadsdk.kernels.mask_losses import mask_losses
+from vadsdk.kernels.weighting import weighted_mean
 from vadsdk.losses.ramps import linear_rampup
-from vadsdk.losses.weighting import weighted_mean
 from vadsdk.methods.families import family_of, require_kind
 from vadsdk.methods.method import Method
 from vadsdk.methods.mixing import SoftTargets, annotated_targets, guessed_targets, mixed
@@ -142,10 +142,11 @@ class MixMatch(Method):
         logits = single_precision(answer.mask_logits)
         frames = targets.frame_weights > 0
         shown, wanted = logits[own][frames[own]], targets.masks[own][frames[own]]
+        bce, dice = mask_losses(shown[:, None], wanted[:, None])
         distances = (logits[rest].sigmoid() - targets.masks[rest]).square().mean((2, 3))
         return losses | {
-            "loc_bce": terms.bce_weight * bce_loss(shown[:, None], wanted[:, None]),
-            "loc_dice": terms.dice_weight * dice_loss(shown[:, None], wanted[:, None]),
+            "loc_bce": terms.bce_weight * bce,
+            "loc_dice": terms.dice_weight * dice,
             "guess_loc": weight
             * weighted_mean(distances.flatten(), targets.frame_weights[rest].flatten()),
         }

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from vadsdk.data.batches import NO_CLASS, ClipBatch
 from vadsdk.kernels.augmentation import apply_view_to_frames, apply_view_to_masks
+from vadsdk.kernels.mask_losses import mask_losses
 from vadsdk.losses import (
-    bce_loss,
     cross_entropy_loss,
-    dice_loss,
     released_spread_loss,
     spread_loss,
     spread_margin,
@@ -70,19 +69,19 @@ def supervised_losses(
         settings: weights and forms.
     """
     rows = batch.labelled.nonzero()[:, 0]
-    logits = single_precision(outputs.mask_logits[rows])  # (L, T, h, w)
+    logits = outputs.mask_logits[rows]  # (L, T, h, w)
     size = (logits.shape[-2], logits.shape[-1])
     masks = apply_view_to_masks(batch.masks[rows], view.parameters.rows(rows), size)
-    masks = masks.to(logits.dtype)
     if batch.annotated is not None:
         known = apply_view_to_frames(batch.annotated[rows], view.parameters.rows(rows))
         logits, masks = logits[known][:, None], masks[known][:, None]  # (known frames, 1, h, w)
+    bce, dice = mask_losses(logits, masks)
     scores = single_precision(outputs.class_scores[rows])
     classification = _classification_loss(scores, batch.class_indices[rows], progress, settings)
     return {
         "cls": settings.cls_weight * classification,
-        "loc_bce": settings.bce_weight * bce_loss(logits, masks),
-        "loc_dice": settings.dice_weight * dice_loss(logits, masks),
+        "loc_bce": settings.bce_weight * bce,
+        "loc_dice": settings.dice_weight * dice,
     }
 
 
