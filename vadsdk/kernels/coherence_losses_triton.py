@@ -153,7 +153,7 @@ class _CoherenceLosses(torch.autograd.Function):
             VARIANCE_PLACE=place("variance", form),
             GRADIENT_PLACE=place("gradient", form),
             CLIP_LANES=clip_lanes,
-            BLOCK_LANES=max(FINISH_TILE // clip_lanes, 16),
+            BLOCK_LANES=max(FINISH_TILE // clip_lanes, 1),
         )
         ctx.save_for_backward(first, second, seen, weights, stretches, count)
         ctx.launch = launch

@@ -77,7 +77,7 @@ class _MaskLosses(torch.autograd.Function):
             SMOOTH=DICE_SMOOTH,
             HAS_WEIGHTS=has_weights,
             CLIP_LANES=clip_lanes,
-            BLOCK_LANES=max(FINISH_TILE // clip_lanes, 16),
+            BLOCK_LANES=max(FINISH_TILE // clip_lanes, 1),
         )
         ctx.save_for_backward(logits, masks, weights, totals)
         ctx.has_weights, ctx.grid = has_weights, (num_blocks, num_clips)
