@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,3 +79,11 @@ def tiny_exports(tmp_path_factory: pytest.TempPathFactory) -> TinyExports:
 def tiny_export(tiny_exports: TinyExports) -> ExportReport:
     """Return the export of the tiny mask network."""
     return tiny_exports["mask"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _banks_of_tests_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep clip banks that tests make out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VADSDK_BANKS", str(tmp_path_factory.mktemp("banks")))
+        yield

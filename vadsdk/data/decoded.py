@@ -1,5 +1,6 @@
 """Videos decoded once, small, and kept in memory as far as they fit; of others, clip by clip.
 
+    in the clip bank       never decoded, nor is the file looked at
     while there is room    decoded whole at the start and kept, labelled ones first
     all others             and what would take over a quarter of the room, however long:
                            each clip is read from the file when it is asked for, and forgotten
@@ -12,42 +13,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vadsdk.data.clip_bank import ClipBank, why_unusable
 from vadsdk.data.decode_worker import DecodeRequest
 from vadsdk.data.decode_workers import DecodeWorkers
-from vadsdk.data.measuring import has_frames_of, measured_if_readable
-from vadsdk.data.records import ActionDataset, VideoRecord
+from vadsdk.data.measuring import measured_as, measured_if_readable
+from vadsdk.data.records import ActionDataset, VideoRecord, has_boxes, has_frames_of, other_frames
+from vadsdk.data.stored_video import StoredVideo
 from vadsdk.errors import DatasetError, VideoError
 
 DEFAULT_STORE_SIZE = (128, 128)
 DEFAULT_BYTE_BUDGET = 2 << 30
 _LONGEST_SHARE = 4
 """A video that would take more than the budget divided by this is not kept whole."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class StoredVideo:
-    """One decoded video, or some frames of one."""
-
-    frames: NDArray[np.uint8]
-    """(F, h, w, 3) RGB, stretched to the store size."""
-    masks: NDArray[np.uint8] | None
-    """(F, h, w), 1 where an actor covers at least half of the pixel; None if none is annotated."""
-
-    def at(self, frame_indices: NDArray[np.integer]) -> StoredVideo:
-        """Return some of the frames."""
-        masks = None if self.masks is None else self.masks[frame_indices]
-        return StoredVideo(frames=self.frames[frame_indices], masks=masks)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that the arrays take."""
-        return self.frames.nbytes + (0 if self.masks is None else self.masks.nbytes)
 
 
 class DecodedVideos:
@@ -63,6 +45,7 @@ class DecodedVideos:
         store_size: h and w.
         byte_budget: memory for decoded videos.
         num_workers: processes that decode.
+        bank: holds what the budget admits; the other videos are read by clips.
         progress: called with the videos done and their number.
 
     Raises:
@@ -77,22 +60,21 @@ class DecodedVideos:
         store_size: tuple[int, int] = DEFAULT_STORE_SIZE,
         byte_budget: int = DEFAULT_BYTE_BUDGET,
         num_workers: int = 2,
+        bank: ClipBank | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        repeated = [name for name, count in Counter(r.name for r in records).items() if count > 1]
-        if repeated:
-            raise DatasetError(
-                f"two videos are called {repeated[0]!r}; is one folder given twice? Remove one"
-            )
+        require_single_names(records)
         self._dataset = dataset
         self._store_size = store_size
         self._stored: dict[str, StoredVideo] = {}
         self.num_workers = num_workers
         """Clips that can be read at the same time."""
         self._workers = DecodeWorkers(num_workers)
-        known = measured_if_readable(records, num_workers=num_workers)
+        known = measured_with_bank(records, bank, num_workers=num_workers)
         self._by_name = {record.name: record for record in known}
-        self._kept = _choose_kept(known, store_size, byte_budget)
+        self.bank = bank and bank.only([record for record in known if record.name in bank.entries])
+        """Holds some of the records, or all."""
+        self._kept = frozenset() if bank else choose_kept(known, store_size, byte_budget)
         self.num_frames: dict[str, int] = {}
         """Frames that each usable video decodes to."""
         self.skipped: tuple[tuple[str, str], ...] = self._decode_all(known, progress)
@@ -121,6 +103,8 @@ class DecodedVideos:
         Raises:
             VideoError: they are read from the file and it is broken there.
         """
+        if self.bank is not None and name in self.bank.entries:
+            return self.bank.clip(name, frame_indices)
         if name in self._stored:
             return self._stored[name].at(frame_indices)
         return self._read_clip(self._by_name[name], frame_indices)
@@ -132,9 +116,7 @@ class DecodedVideos:
     def _masks(
         self, record: VideoRecord, frame_indices: NDArray[np.integer]
     ) -> NDArray[np.uint8] | None:
-        if not _has_boxes(record):
-            return None
-        return shrink_masks(self._dataset.actor_masks(record, frame_indices), self._store_size)
+        return small_masks(self._dataset, record, frame_indices, self._store_size)
 
     def _decode_all(
         self, records: Sequence[VideoRecord], progress: Callable[[int, int], None] | None
@@ -156,11 +138,19 @@ class DecodedVideos:
         return tuple(skipped)
 
     def _try_to_load(self, record: VideoRecord) -> str | None:
+        if self.bank is not None and record.name in self.bank.skipped:
+            return self.bank.skipped[record.name].reason
+        if self.bank is not None and record.name in self.bank.entries:
+            entry = self.bank.entries[record.name]
+            reason = why_unusable(record, entry)
+            if reason is None:
+                self.num_frames[record.name] = entry.num_frames
+            return reason
         try:
             if record.name in self._kept:
                 self._load(record)
             else:
-                tried = _last_known_frame(record) if _has_boxes(record) else 0
+                tried = _last_known_frame(record) if has_boxes(record) else 0
                 self._read_clip(record, np.array([tried]))
                 self.num_frames[record.name] = record.num_frames
         except (VideoError, DatasetError) as error:
@@ -171,25 +161,51 @@ class DecodedVideos:
         request = DecodeRequest(path=str(record.path), size=self._store_size)
         frames = self._workers.decode(request)
         if not has_frames_of(record, len(frames)):
-            raise DatasetError(
-                f"{record.path} has {len(frames)} frames, its annotation is for "
-                f"{record.num_frames}; replace the video or annotate it again"
-            )
+            raise DatasetError(other_frames(record, len(frames)))
         masks = self._masks(record, np.arange(len(frames)))
         self._stored[record.name] = StoredVideo(frames=frames, masks=masks)
         self.num_frames[record.name] = len(frames)
 
 
-def _has_boxes(record: VideoRecord) -> bool:
-    """Return whether annotation belongs to single frames, which must then be just these."""
-    return record.labelled and record.video_label is None
+def require_single_names(records: Sequence[VideoRecord]) -> None:
+    """Raise a DatasetError if two records have one name."""
+    repeated = [name for name, count in Counter(r.name for r in records).items() if count > 1]
+    if repeated:
+        raise DatasetError(
+            f"two videos are called {repeated[0]!r}; is one folder given twice? Remove one"
+        )
+
+
+def measured_with_bank(
+    records: Sequence[VideoRecord], bank: ClipBank | None, *, num_workers: int
+) -> tuple[VideoRecord, ...]:
+    """Return the records as `measured_if_readable` does; of those in the bank no file is opened."""
+    banked = {} if bank is None else {record.name: record for record in bank.records}
+    others = [record for record in records if record.name not in banked]
+    found = {r.name: r for r in measured_if_readable(others, num_workers=num_workers)}
+    return tuple(
+        found[record.name] if record.name in found else measured_as(record, banked[record.name])
+        for record in records
+    )
+
+
+def small_masks(
+    dataset: ActionDataset,
+    record: VideoRecord,
+    frame_indices: NDArray[np.integer],
+    size: tuple[int, int],
+) -> NDArray[np.uint8] | None:
+    """Return the masks of some frames (T, h, w), None for a record without boxes."""
+    if not has_boxes(record):
+        return None
+    return shrink_masks(dataset.actor_masks(record, frame_indices), size)
 
 
 def _last_known_frame(record: VideoRecord) -> int:
     return max(record.annotated_frames or (record.num_frames - 1,))
 
 
-def _choose_kept(
+def choose_kept(
     records: Sequence[VideoRecord], size: tuple[int, int], byte_budget: int
 ) -> frozenset[str]:
     """Return the videos that fit into memory together: labelled ones first, as they come oftener.
@@ -199,7 +215,7 @@ def _choose_kept(
     kept = set()
     left = byte_budget
     for record in sorted(records, key=lambda record: not record.labelled):
-        num_bytes = record.num_frames * size[0] * size[1] * (3 + _has_boxes(record))
+        num_bytes = record.num_frames * size[0] * size[1] * (3 + has_boxes(record))
         if num_bytes <= min(left, byte_budget // _LONGEST_SHARE):
             kept.add(record.name)
             left -= num_bytes
@@ -211,7 +227,7 @@ def _clip_request(
 ) -> DecodeRequest:
     """Return what to ask a decoder for: just these frames, or where none is annotated by time."""
     path, frames = str(record.path), [int(index) for index in frame_indices]
-    if _has_boxes(record) or record.path.is_dir() or not record.fps:
+    if has_boxes(record) or record.path.is_dir() or not record.fps:
         return DecodeRequest(path=path, size=size, frame_indices=tuple(frames))
     first = min(frames)
     offsets = tuple(frame - first for frame in frames)

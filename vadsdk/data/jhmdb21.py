@@ -74,6 +74,10 @@ class Jhmdb21Dataset:
         """Return the actor in each frame, (T, H, W)."""
         return read_part_mask(self._root, record.name)[np.asarray(frame_indices, np.intp)]
 
+    def mask_path(self, record: VideoRecord) -> Path:
+        """Return the mask file of a clip."""
+        return mask_path(self._root, record.name)
+
     def tube_masks(self, record: VideoRecord, tube: Tube) -> EncodedMasks:
         """Return the masks of a tube; a clip has one actor."""
         return EncodedMasks.of(self.actor_masks(record, tube.frame_indices))

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from vadsdk.data.problems import Problem
-from vadsdk.data.records import VideoRecord
+from vadsdk.data.records import VideoRecord, has_boxes, has_frames_of
 from vadsdk.errors import DatasetError, VideoError
 from vadsdk.video import FrameReader, VideoInfo, probe, read_frames
 from vadsdk.video.declared_size import missing_bytes
@@ -36,6 +36,17 @@ def measured(record: VideoRecord) -> VideoRecord:
         width=record.width or info.width,
         height=record.height or info.height,
         fps=fps,
+    )
+
+
+def measured_as(record: VideoRecord, other: VideoRecord) -> VideoRecord:
+    """Return the record with what is unknown of it taken from another of the same video."""
+    return replace(
+        record,
+        num_frames=record.num_frames or other.num_frames,
+        width=record.width or other.width,
+        height=record.height or other.height,
+        fps=record.fps or other.fps,
     )
 
 
@@ -74,7 +85,7 @@ def fitted(record: VideoRecord) -> VideoRecord:
         VideoError: the file is missing, empty, no video, or cut off.
         DatasetError: its boxes are for other frames than the video has, or another size.
     """
-    if not _has_boxes(record):
+    if not has_boxes(record):
         _require_whole(record)
         return measured(replace(record, num_frames=0, width=0, height=0))
     info = probe(record.path)
@@ -98,7 +109,7 @@ def extent_problems(record: VideoRecord, num_frames: int, info: VideoInfo) -> li
         num_frames: that the video decodes to.
         info: of the video.
     """
-    file, has_boxes = str(record.path), _has_boxes(record)
+    file, is_framed = str(record.path), has_boxes(record)
     problems = []
     if record.num_frames and num_frames != record.num_frames:
         message = f"the video has {num_frames} frames, its annotation is for {record.num_frames}"
@@ -110,22 +121,8 @@ def extent_problems(record: VideoRecord, num_frames: int, info: VideoInfo) -> li
             f"the video is {info.width} x {info.height}, its annotation for "
             f"{size[0]} x {size[1]}; scale the boxes or replace the video"
         )
-        problems.append(Problem(file, "width, height", message, has_boxes))
+        problems.append(Problem(file, "width, height", message, is_framed))
     return problems
-
-
-def has_frames_of(record: VideoRecord, num_frames: int) -> bool:
-    """Return whether a video of so many frames can be the one that a record's boxes are for.
-
-    It has just as many; where annotation is sparse, those that were looked at are enough.
-    """
-    if not _has_boxes(record) or num_frames == record.num_frames:
-        return True
-    return max(record.annotated_frames or (), default=num_frames) < num_frames
-
-
-def _has_boxes(record: VideoRecord) -> bool:
-    return record.labelled and record.video_label is None
 
 
 def _require_whole(record: VideoRecord) -> None:

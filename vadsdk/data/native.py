@@ -57,6 +57,11 @@ class NativeDataset:
             return fill_boxes(record, frame_indices)
         return read_masks(self._root / masks_path, record, frame_indices)
 
+    def mask_path(self, record: VideoRecord) -> Path | None:
+        """Return the mask file of a video, None if it has none."""
+        path = self._mask_paths[record.name]
+        return None if path is None else self._root / path
+
     def tube_masks(self, record: VideoRecord, tube: Tube) -> EncodedMasks | None:
         """Return the masks of a tube, None where there are none or they are not kept apart."""
         path = self._mask_paths[record.name]

@@ -101,6 +101,29 @@ class ActionDataset(Protocol):
         ...
 
 
+def has_boxes(record: VideoRecord) -> bool:
+    """Return whether annotation belongs to single frames, which must then be just these."""
+    return record.labelled and record.video_label is None
+
+
+def has_frames_of(record: VideoRecord, num_frames: int) -> bool:
+    """Return whether a video of so many frames can be the one that a record's boxes are for.
+
+    It has just as many; where annotation is sparse, those that were looked at are enough.
+    """
+    if not has_boxes(record) or num_frames == record.num_frames:
+        return True
+    return max(record.annotated_frames or (), default=num_frames) < num_frames
+
+
+def other_frames(record: VideoRecord, num_frames: int) -> str:
+    """Return what to say of a video of so many frames that `has_frames_of` refuses."""
+    return (
+        f"{record.path} has {num_frames} frames, its annotation is for "
+        f"{record.num_frames}; replace the video or annotate it again"
+    )
+
+
 def fill_boxes(
     record: VideoRecord, frame_indices: Sequence[int] | NDArray[np.integer]
 ) -> NDArray[np.bool_]:

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from vadsdk.data.batches import NO_CLASS, ClipBatch
 from vadsdk.data.clip_boxes import clip_boxes
 from vadsdk.data.clip_classes import clip_class, group_by_class
-from vadsdk.data.decoded import DecodedVideos
 from vadsdk.data.records import VideoRecord
+from vadsdk.data.stored_video import StoredVideos
 from vadsdk.data.stretches import Stretches
 from vadsdk.errors import DatasetError, VideoError
 
@@ -81,7 +81,7 @@ class ClipSampler:
     a file of these turns out to be broken, another place is taken, and `unreadable` tells.
 
     Args:
-        decoded: the videos; their `labelled` says which are which.
+        videos: the videos; their `labelled` says which are which.
         labels: names of the K classes.
         clip_length: T.
         frame_stride: source frames from one clip frame to the next.
@@ -100,7 +100,7 @@ class ClipSampler:
 
     def __init__(
         self,
-        decoded: DecodedVideos,
+        videos: StoredVideos,
         labels: Sequence[str],
         *,
         clip_length: int,
@@ -112,7 +112,7 @@ class ClipSampler:
         with_successors: bool = False,
         action_share: float = 0.8,
     ) -> None:
-        self._decoded = decoded
+        self._videos = videos
         self._labels = tuple(labels)
         self._offsets = np.arange(clip_length, dtype=np.int64) * frame_stride
         self._num_labelled = num_labelled
@@ -121,10 +121,10 @@ class ClipSampler:
         self._ends_on_key = key_frame == "last"
         self._with_successors = with_successors
         self._action_share = action_share
-        self._groups = group_by_class([r for r in decoded.records if r.labelled], self._labels)
-        self._unlabelled = [record for record in decoded.records if not record.labelled]
+        self._groups = group_by_class([r for r in videos.records if r.labelled], self._labels)
+        self._unlabelled = [record for record in videos.records if not record.labelled]
         self._stretches = Stretches([self._last_start(r) + 1 for r in self._unlabelled])
-        self._pool = ThreadPoolExecutor(decoded.num_workers, thread_name_prefix="clips")
+        self._pool = ThreadPoolExecutor(videos.num_workers, thread_name_prefix="clips")
         self._lock = threading.Lock()
         self.unreadable: dict[str, tuple[int, str]] = {}
         """Of each unlabelled video with broken places: how many were drawn, the first reason."""
@@ -139,7 +139,7 @@ class ClipSampler:
     @property
     def num_labelled_videos(self) -> int:
         """Videos whose annotation is used."""
-        return len(self._decoded.records) - len(self._unlabelled)
+        return len(self._videos.records) - len(self._unlabelled)
 
     @property
     def num_unlabelled_videos(self) -> int:
@@ -230,7 +230,7 @@ class ClipSampler:
     def _last_start(self, record: VideoRecord) -> int:
         """Return the last first frame; with a key frame, the last key frame."""
         reach = 0 if self._ends_on_key else int(self._offsets[-1])
-        return max(self._decoded.num_frames[record.name] - 1 - reach, 0)
+        return max(self._videos.num_frames[record.name] - 1 - reach, 0)
 
     def _start_anywhere(self, record: VideoRecord, rng: np.random.Generator) -> int:
         return int(rng.integers(self._last_start(record) + 1))
@@ -249,14 +249,14 @@ class ClipSampler:
     def _frame_indices(self, start: int, record: VideoRecord) -> NDArray[np.int64]:
         if self._ends_on_key:
             start -= int(self._offsets[-1])
-        return np.clip(start + self._offsets, 0, self._decoded.num_frames[record.name] - 1)
+        return np.clip(start + self._offsets, 0, self._videos.num_frames[record.name] - 1)
 
     def _read(self, place: ClipPlace) -> _Clip:
         indices, length = place.frame_indices, len(place.frame_indices)
         if self._with_successors:  # in one go, as the file may have to be opened for it
-            last = self._decoded.num_frames[place.record.name] - 1
+            last = self._videos.num_frames[place.record.name] - 1
             indices = np.concatenate([indices, np.minimum(indices + 1, last)])
-        video = self._decoded.clip(place.record.name, indices)
+        video = self._videos.clip(place.record.name, indices)
         masks = np.zeros(video.frames.shape[:3], np.uint8) if video.masks is None else video.masks
         return _Clip(
             place=place,

@@ -153,6 +153,11 @@ def apply_split(
     return _PartlyLabelled(dataset, labelled, key_frames)
 
 
+def whole_dataset(dataset: ActionDataset) -> ActionDataset:
+    """Return a data set with all of its annotation, what `apply_split` has hidden included."""
+    return dataset.whole if isinstance(dataset, _PartlyLabelled) else dataset
+
+
 def write_split(path: Path, split: LabelledSplit) -> None:
     """Write a choice of labelled videos, completely or not at all."""
     ordered = split.model_copy(update={"labelled": sorted(split.labelled)})
@@ -191,7 +196,7 @@ class _PartlyLabelled:
         self.labels = dataset.labels
         self.has_masks = dataset.has_masks
         self.records = tuple(_as_known(record, labelled, key_frames) for record in dataset.records)
-        self._whole = dataset
+        self.whole = dataset
         self._hidden = frozenset(record.name for record in self.records if not record.labelled)
 
     def split(self, name: str) -> tuple[VideoRecord, ...]:
@@ -202,7 +207,7 @@ class _PartlyLabelled:
     ) -> NDArray[np.bool_]:
         if record.name in self._hidden:
             raise ValueError(f"{record.name} is not labelled: it has no masks to learn from")
-        return self._whole.actor_masks(record, frame_indices)
+        return self.whole.actor_masks(record, frame_indices)
 
 
 def _as_known(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -16,7 +15,6 @@ from torch import nn
 
 import vadsdk
 from vadsdk.data.dataset import ActionDataset, VideoRecord, open_dataset
-from vadsdk.data.decoded import DecodedVideos
 from vadsdk.data.footage import unlabelled_records
 from vadsdk.data.prefetching import prefetch
 from vadsdk.data.sampling import ClipSampler
@@ -28,6 +26,7 @@ from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
 from vadsdk.structures import ModelKind, ModelSpec
 from vadsdk.training import run_folder
 from vadsdk.training.advice import advice_on
+from vadsdk.training.learned_videos import learned_videos
 from vadsdk.training.loop import StepReport, Trainer
 from vadsdk.training.run_folder import MetricsLog
 from vadsdk.training.scoring import Scores, deciding_score, score_network
@@ -176,18 +175,16 @@ class Session:
         for note in advice_on(self.config, learned, labels, uses_unlabelled=uses_unlabelled):
             self.watcher.note(note)
         size = data.store_size or self.spec.input_height * 8 // 7
-        decoded = DecodedVideos(
+        videos = learned_videos(
             self.dataset,
             learned,
+            data,
             store_size=(size, size),
-            byte_budget=int(data.memory_gigabytes * 2**30),
-            num_workers=data.num_decoders or min(max(os.cpu_count() or 2, 2), 8),
-            progress=self.watcher.stage("decoding", len(learned)),
+            device=self.device,
+            watcher=self.watcher,
         )
-        for name, reason in decoded.skipped:
-            self.watcher.note(f"skipped {name}: {reason}")
         return ClipSampler(
-            decoded,
+            videos,
             self.dataset.labels,
             clip_length=self.spec.clip_length,
             frame_stride=self.spec.frame_stride,

@@ -45,6 +45,10 @@ class DataSettings(_Section):
     """Source frames from one clip frame to the next; None: the model's own."""
     memory_gigabytes: float = Field(default=2.0, gt=0)
     """Decoded video kept in memory; what exceeds it is read from its files clip by clip."""
+    bank: str = Field(default="auto", min_length=1)
+    """File of the clip bank, which holds the decoded videos from run to run and is made where it is
+    missing or stale; "off": none. "auto": one in the user's cache (`VADSDK_BANKS`), on a GPU always
+    and else where all videos fit `memory_gigabytes`."""
     num_decoders: int | None = Field(default=None, ge=1)
     """Processes that decode; None: as many as there are cores, from 2 to 8."""
 

@@ -1,0 +1,126 @@
+"""The videos that a run learns from: from its clip bank, from memory, or from their files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from vadsdk.data.bank_cache import BankPlace, cached_bank_path, has_room_for
+from vadsdk.data.clip_bank import ClipBank
+from vadsdk.data.decoded import DecodedVideos, choose_kept, measured_with_bank
+from vadsdk.data.records import ActionDataset, VideoRecord
+from vadsdk.data.splits import whole_dataset
+from vadsdk.training.settings import DataSettings
+
+if TYPE_CHECKING:
+    from vadsdk.training.session import Watcher
+
+_CARD_SHARE = 0.5
+"""Of a card's memory, for which a bank is at least made, whatever `memory_gigabytes` says."""
+
+
+def learned_videos(
+    dataset: ActionDataset,
+    records: Sequence[VideoRecord],
+    settings: DataSettings,
+    *,
+    store_size: tuple[int, int],
+    device: torch.device,
+    watcher: Watcher,
+) -> DecodedVideos:
+    """Return the videos of a run, decoded or in a bank as `settings` say; tells what is left out.
+
+    Args:
+        dataset: as far as the run may know it.
+        records: of it and unlabelled ones.
+        settings: of the run.
+        store_size: h and w.
+        device: on which it learns.
+        watcher: shows the progress.
+
+    Raises:
+        DatasetError: no video is usable, or the bank cannot be used or made.
+    """
+    num_workers = settings.num_decoders or min(max(os.cpu_count() or 2, 2), 8)
+    budget = _byte_budget(settings, device)
+    place = _bank_place(settings, store_size, num_workers)
+    bank = None
+    if place is not None:
+        needs_all = settings.bank == "auto" and device.type == "cpu"
+        bank = _bank(dataset, records, place, budget, needs_all=needs_all, watcher=watcher)
+    decoded = DecodedVideos(
+        dataset,
+        records,
+        store_size=store_size,
+        byte_budget=budget,
+        num_workers=num_workers,
+        bank=bank,
+        progress=watcher.stage("decoding", len(records)) if bank is None else None,
+    )
+    for name, reason in decoded.skipped:
+        watcher.note(f"skipped {name}: {reason}")
+    num_lazy = sum(record.name not in bank.entries for record in decoded.records) if bank else 0
+    if num_lazy:
+        watcher.note(
+            f"{num_lazy} videos are not in the clip bank, as they exceed data.memory_gigabytes; "
+            "their clips are read from the files"
+        )
+    return decoded
+
+
+def _bank_place(
+    settings: DataSettings, store_size: tuple[int, int], num_workers: int
+) -> BankPlace | None:
+    if settings.bank == "off":
+        return None
+    if settings.bank != "auto":
+        return BankPlace(path=Path(settings.bank), store_size=store_size, num_workers=num_workers)
+    root = Path(settings.root)
+    which = (settings.format, settings.split_index, settings.labelled_percent)
+    footage = [str(Path(folder).resolve()) for folder in settings.unlabelled]
+    path = cached_bank_path(root, store_size, *which, *footage)
+    return BankPlace(path=path, store_size=store_size, root=root, num_workers=num_workers)
+
+
+def _bank(
+    dataset: ActionDataset,
+    records: Sequence[VideoRecord],
+    place: BankPlace,
+    byte_budget: int,
+    *,
+    needs_all: bool,
+    watcher: Watcher,
+) -> ClipBank | None:
+    """Return the bank of what the budget admits; None if that is not all, and all is needed."""
+    earlier = place.open(watcher.note)
+    known = measured_with_bank(records, earlier, num_workers=place.num_workers)
+    kept = choose_kept(known, place.store_size, byte_budget)
+    if not kept or (needs_all and len(kept) < len(known)):
+        return None
+    whole = whole_dataset(dataset)
+    annotated = {record.name: record for record in whole.records}
+    wanted = [annotated.get(record.name, record) for record in known if record.name in kept]
+    num_frames = sum(record.num_frames for record in wanted)
+    if place.root is not None and earlier is None:
+        if not has_room_for(place.path, num_frames, place.store_size):
+            watcher.note(f"no clip bank: {place.path.parent} has no room for it; set data.bank")
+            return None
+    return place.current(
+        whole,
+        wanted,
+        earlier,
+        note=watcher.note,
+        progress=watcher.stage("building the clip bank", len(wanted)),
+    )
+
+
+def _byte_budget(settings: DataSettings, device: torch.device) -> int:
+    budget = int(settings.memory_gigabytes * 2**30)
+    if device.type != "cuda" or settings.bank == "off":
+        return budget
+    total = torch.cuda.get_device_properties(device).total_memory
+    return max(budget, int(_CARD_SHARE * total))
