@@ -8,13 +8,12 @@ from torch import Tensor
 
 from vadsdk.errors import ConfigError
 from vadsdk.kernels.augmentation import (
-    ViewParameters,
     apply_view,
     apply_view_to_masks,
-    sample_view,
     transfer_maps,
     undo_view,
 )
+from vadsdk.kernels.view_parameters import ViewParameters, sample_view
 from vadsdk.kernels.view_settings import STRENGTHS, ViewSettings
 
 GEOMETRY = ViewSettings(flip_probability=0.5, zoom=(0.7, 1.2), rotation_degrees=15, shift=0.1)

@@ -5,13 +5,14 @@ import torch
 from torch import Tensor
 
 from vadsdk.errors import ConfigError
-from vadsdk.kernels.augmentation import ViewParameters, apply_view_to_masks, sample_view
+from vadsdk.kernels.augmentation import apply_view_to_masks
 from vadsdk.kernels.boxes_in_views import (
     boxes_in_view,
     from_view_to_view,
     map_boxes,
     transfer_boxes,
 )
+from vadsdk.kernels.view_parameters import ViewParameters, sample_view
 from vadsdk.kernels.view_settings import ViewSettings
 
 SIDE = 200

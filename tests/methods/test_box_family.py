@@ -10,8 +10,8 @@ from network_doubles import FRAMES, NUM_CLASSES, SIDE, BoxNetwork, box_batch
 from torch import Tensor
 
 from vadsdk.errors import ConfigError
-from vadsdk.kernels.augmentation import sample_view
 from vadsdk.kernels.boxes_in_views import boxes_in_view
+from vadsdk.kernels.view_parameters import sample_view
 from vadsdk.kernels.view_settings import ViewSettings
 from vadsdk.methods import build_method
 from vadsdk.methods.box_family import BoxFamily

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.errors import ConfigError
-from vadsdk.kernels.augmentation import sample_view
+from vadsdk.kernels.view_parameters import sample_view
 from vadsdk.kernels.view_settings import ViewSettings
 from vadsdk.losses.ramps import exp_rampup
 from vadsdk.methods import E2E, METHODS, E2ESettings, Method, build_method

@@ -10,7 +10,7 @@ from network_doubles import RecordedNetwork
 from torch import Tensor
 
 from vadsdk.data.batches import ClipBatch
-from vadsdk.kernels.augmentation import sample_view
+from vadsdk.kernels.view_parameters import sample_view
 from vadsdk.methods import E2E, E2ESettings
 from vadsdk.methods.views import View
 from vadsdk.models import ClipOutputs

@@ -13,7 +13,7 @@ from network_doubles import RecordedNetwork
 from torch import Tensor
 
 from vadsdk.data.batches import ClipBatch
-from vadsdk.kernels.augmentation import sample_view
+from vadsdk.kernels.view_parameters import sample_view
 from vadsdk.losses import difference_of_pixels_loss, localisation_consistency_loss
 from vadsdk.losses.ramps import exp_rampup
 from vadsdk.methods import StableMeanTeacher, StableMeanTeacherSettings

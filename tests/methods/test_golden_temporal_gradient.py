@@ -13,7 +13,7 @@ from golden_weights import load_reference_weights
 from torch import Tensor
 
 from vadsdk.data.batches import ClipBatch
-from vadsdk.kernels.augmentation import sample_view
+from vadsdk.kernels.view_parameters import sample_view
 from vadsdk.losses import confident_classes
 from vadsdk.methods import TemporalGradient
 from vadsdk.methods.streams import StreamAnswer

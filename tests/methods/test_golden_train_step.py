@@ -13,7 +13,7 @@ from golden_weights import load_reference_weights
 from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
-from vadsdk.kernels.augmentation import sample_view
+from vadsdk.kernels.view_parameters import sample_view
 from vadsdk.methods import E2E, E2ESettings
 from vadsdk.methods.views import View
 from vadsdk.models.videocapsnet import VideoCapsNet, VideoCapsNetSettings

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vadsdk.kernels.augmentation import sample_view
+from vadsdk.kernels.view_parameters import sample_view
 from vadsdk.methods.mask_family import MaskFamily, PseudoMasks, PseudoMaskSettings
 from vadsdk.methods.supervised_terms import TermSettings
 from vadsdk.methods.views import View

@@ -7,7 +7,7 @@ import torch
 from network_doubles import colour_batch
 from torch import Tensor
 
-from vadsdk.kernels.augmentation import sample_view
+from vadsdk.kernels.view_parameters import sample_view
 from vadsdk.methods import build_method
 from vadsdk.methods.recognition_family import RecognitionFamily, RecognitionSettings
 from vadsdk.methods.views import View

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vadsdk.errors import ConfigError
-from vadsdk.kernels.augmentation import ViewParameters
+from vadsdk.kernels.view_parameters import ViewParameters
 
 
 def boxes_in_view(
@@ -32,7 +32,7 @@ def boxes_in_view(
         ConfigError: a view is reversed in time.
     """
     require_time_order(parameters)
-    return _seen(boxes_xyxy01, torch.linalg.inv(parameters.matrices()), min_visible_share)
+    return _seen(boxes_xyxy01, parameters.inverse_matrices(), min_visible_share)
 
 
 def transfer_boxes(
@@ -57,7 +57,7 @@ def from_view_to_view(source: ViewParameters, target: ViewParameters) -> Tensor:
     """
     require_time_order(source)
     require_time_order(target)
-    to_target: Tensor = torch.linalg.inv(target.matrices()) @ source.matrices()
+    to_target: Tensor = target.inverse_matrices() @ source.matrices()
     return to_target
 
 
@@ -83,13 +83,17 @@ def require_time_order(parameters: ViewParameters) -> None:
     """Refuse clips that are seen backwards: their last frame, whose boxes are meant, is another.
 
     Raises:
-        ConfigError: a view is reversed in time.
+        ConfigError: a view is reversed in time. On a card, which nobody waits for, the assertion
+            fails there.
     """
-    if bool(parameters.time_reversed.any()):
-        raise ConfigError(
-            "boxes are those of a clip's last frame, so a view must not reverse the time; set its "
-            "time_reversal_probability to 0"
-        )
+    reason = (
+        "boxes are those of a clip's last frame, so a view must not reverse the time; set its "
+        "time_reversal_probability to 0"
+    )
+    if parameters.time_reversed.is_cuda:
+        torch._assert_async(~parameters.time_reversed.any(), reason)
+    elif bool(parameters.time_reversed.any()):
+        raise ConfigError(reason)
 
 
 def _seen(

@@ -34,14 +34,21 @@ class ViewSettings:
     """Largest side of that box over the view's side."""
     time_reversal_probability: float = 0.0
     """Frames in reverse order; only where the actions mean the same backwards."""
+    blur_probability: float = 0.0
+    """Every frame smoothed by one Gaussian."""
+    blur_sigma: tuple[float, float] = (0.3, 1.5)
+    """Range of its standard deviation in pixels of the view; it is cut off two pixels away."""
 
     def __post_init__(self) -> None:
         low, high = self.zoom
         if not 0 < low <= high:
             raise ConfigError(f"zoom must be a range of positive numbers, not {self.zoom}")
+        low, high = self.blur_sigma
+        if not 0 < low <= high:
+            raise ConfigError(f"blur_sigma must be a range of positive numbers, not {(low, high)}")
         for name in ("brightness", "contrast", "saturation", "cutout_side"):
             self._require(name, 0.0, 1.0)
-        for name in ("flip", "grayscale", "cutout", "time_reversal"):
+        for name in ("flip", "grayscale", "cutout", "time_reversal", "blur"):
             self._require(f"{name}_probability", 0.0, 1.0)
         self._require("rotation_degrees", 0.0, 180.0)
         self._require("shift", 0.0, 2.0)

@@ -60,7 +60,7 @@ def box_consistency_losses(
     to_target = from_view_to_view(view.parameters, target_view.parameters)
     own = _by_cell(outputs, traits)
     others, is_inside = _same_places(_by_cell(targets, traits), to_target, size)
-    moved = map_boxes(others.boxes_xyxy01, torch.linalg.inv(to_target))
+    moved = map_boxes(others.boxes_xyxy01, torch.linalg.inv_ex(to_target).inverse)
     others = others._replace(boxes_xyxy01=moved)
     counts = others.objectness.detach() > settings.objectness_threshold
     counts = counts & is_inside[..., None]  # (B, P, A)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from vadsdk.errors import ConfigError
-from vadsdk.kernels.augmentation import sample_view
+from vadsdk.kernels.view_parameters import sample_view
 from vadsdk.methods.family import Family
 from vadsdk.methods.network import input_size_of, num_classes_of
 from vadsdk.methods.views import View

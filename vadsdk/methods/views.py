@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from vadsdk.kernels.augmentation import ViewParameters, apply_view, sample_view
-from vadsdk.kernels.temporal_gradient import temporal_gradient
+from vadsdk.kernels.augmentation import apply_view, apply_view_with_gradients
+from vadsdk.kernels.view_parameters import ViewParameters, sample_view
 from vadsdk.kernels.view_settings import ViewSettings
 
 
@@ -23,7 +23,7 @@ class View:
     clips: Tensor
     """(B, 3, T, h, w) float, as the network wants them: less its mean, divided by its deviation."""
     parameters: ViewParameters
-    """How the clips were seen."""
+    """How the clips were seen, on their device."""
 
     def rows(self, indices: Tensor) -> View:
         """Return the clips at `indices` (N,)."""
@@ -91,10 +91,8 @@ class ViewMaker:
     ) -> tuple[View, View]:
         """Return a fresh view of clips and the same view of their temporal gradients.
 
-        The gradient is taken after the view's colours and geometry, which commute with it, so what
-        the view adds itself (black around, cut-outs) is still. It gets the mean and deviation that
-        the colours get, as in paper 3's release. In a clip that is seen backwards, a frame and its
-        successor change places.
+        Gradients get the mean and deviation that the colours get, as in paper 3's release; see
+        `apply_view_with_gradients`.
 
         Args:
             clips: (B, T, H, W, 3) uint8.
@@ -102,14 +100,12 @@ class ViewMaker:
             strength: of the view.
         """
         parameters = self._draw(clips, strength)
-        both = apply_view(torch.cat((clips, successors), 1), parameters, self._size)
-        first, second = both.split(clips.shape[1], dim=2)  # each (B, 3, T, h, w)
-        backwards = parameters.time_reversed.to(both.device).view(-1, 1, 1, 1, 1)
-        colours = torch.where(backwards, second, first)
-        gradients = temporal_gradient(first, second)
+        colours, gradients = apply_view_with_gradients(
+            clips, successors, parameters, self._size, mean=self._mean, std=self._std
+        )
         return (
-            View(clips=self._normalised(colours), parameters=parameters),
-            View(clips=self._normalised(gradients), parameters=parameters),
+            View(clips=colours, parameters=parameters),
+            View(clips=gradients, parameters=parameters),
         )
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -121,12 +117,7 @@ class ViewMaker:
         self._generator.set_state(state["view_generator"].cpu())
 
     def _draw(self, clips: Tensor, strength: str | ViewSettings) -> ViewParameters:
+        """Return parameters on the clips' device, as all that follows happens there."""
         height, width = clips.shape[2:4]
-        return sample_view(len(clips), strength, self._generator, aspect_ratio=width / height)
-
-    def _normalised(self, pixels: Tensor) -> Tensor:
-        mean, std = (
-            torch.tensor(values, device=pixels.device).view(3, 1, 1, 1)
-            for values in (self._mean, self._std)
-        )
-        return (pixels - mean) / std
+        drawn = sample_view(len(clips), strength, self._generator, aspect_ratio=width / height)
+        return drawn.to(clips.device)
