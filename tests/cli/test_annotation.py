@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_data import make_dataset
 from tiny_videos import write_video
 from typer.testing import CliRunner, Result
 
@@ -111,6 +113,44 @@ def test_a_data_set_goes_to_cvat_and_comes_back(tmp_path: Path) -> None:
             (t.label, t.start_frame, t.end_frame) for t in record.tubes
         )
         assert (twin.split, twin.num_frames) == (record.split, record.num_frames)
+
+
+@pytest.mark.parametrize(("format", "name"), [("cvat", "b.xml"), ("coco", "annotations.json")])
+def test_what_a_person_may_have_corrected_is_not_replaced_unasked(
+    tiny_export: ExportReport, footage: Path, format: str, name: str
+) -> None:
+    (footage / name).write_text("precious", encoding="utf-8")
+    arguments = ("prelabel", tiny_export.path, footage, "--format", format, "--min-score", 0)
+    refused = data(*arguments)
+    assert refused.exit_code == 1
+    assert f"{footage / name} exists already and may hold corrections; give another" in " ".join(
+        refused.stderr.split()
+    )
+    assert (footage / name).read_text(encoding="utf-8") == "precious"
+    assert data(*arguments, "--overwrite").exit_code == 0
+    assert len(open_dataset(footage).records) == 2
+
+
+def test_an_export_replaces_nothing_unasked(tmp_path: Path) -> None:
+    folder = make_dataset(tmp_path / "set")
+    arguments = ("export", folder, "--out", tmp_path / "out", "--format", "coco")
+    assert data(*arguments).exit_code == 0
+    refused = data(*arguments)
+    assert refused.exit_code == 1
+    assert "annotations.json exists already" in refused.stderr
+    assert data(*arguments, "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["a.mkv", os.fsdecode(b"caf\xe9.mp4")])
+def test_names_that_cvat_cannot_hold_are_told_before_the_model_runs(
+    footage: Path, tmp_path: Path, name: str
+) -> None:
+    (footage / name).write_bytes(b"")
+    no_model = tmp_path / "absent.onnx"
+    done = data("prelabel", no_model, footage)
+    assert done.exit_code == 1
+    expected = "a.xml would hold 2 videos" if name == "a.mkv" else "cannot stand in XML; rename"
+    assert expected in " ".join(done.stderr.split())
 
 
 def test_an_unknown_format_lists_those_there_are(tmp_path: Path) -> None:

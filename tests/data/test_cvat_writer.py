@@ -227,7 +227,7 @@ BOX = make_tube("wave", 3, 5)
         ([video(make_tube("wave", 3, 5, left=60))], "of frame 3 lies outside the 64 x 48 frame"),
         ([video(BOX, BOX)], "tubes[0]: the id 0 is no number of its own"),
         ([video(make_tube("wave", 3, 5, id=-1))], "tubes[0]: the id -1 is no number of its own"),
-        ([video(BOX, name="a\x01.mp4")], "the name 'a\\x01.mp4' cannot stand in XML; rename it"),
+        ([video(BOX, name="a\x01.mp4")], "the video name 'a\\x01.mp4' cannot stand in XML; rename"),
         ([video(annotated_frames=(1, 5))], "clip.mp4 has gaps between its annotated frames, which"),
         ([video(BOX, masks={4: box_masks(BOX)})], "there are masks for 4, which is no tube's id"),
         ([video(BOX, masks={0: box_masks(BOX)[:1]})], "the masks of tube 0 are (1, 48, 64), expec"),

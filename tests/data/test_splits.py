@@ -17,6 +17,7 @@ from vadsdk.data.splits import (
     apply_split,
     choose_key_frames,
     choose_labelled,
+    labelled_split,
     main_label,
     read_split,
     split_file_name,
@@ -148,6 +149,14 @@ def test_apply_split_forgets_the_other_training_labels(native_folder: Path) -> N
 def test_a_split_of_another_data_set_is_refused(native_folder: Path) -> None:
     with pytest.raises(DatasetError, match=r"1 of the 2 labelled videos .* such as 'b\.mp4'"):
         apply_split(open_dataset(native_folder), {"videos/jump0.mp4", "b.mp4"})
+
+
+def test_a_name_that_is_not_utf8_is_chosen_but_not_written() -> None:
+    named = make_record("caf\udce9.mp4", "wave")
+    chosen = choose_labelled([named], 1, 0)
+    assert chosen == {"caf\udce9.mp4"}
+    with pytest.raises(DatasetError, match=r"name 'caf\\udce9\.mp4' is not UTF-8 text, so"):
+        labelled_split(1, 0, chosen)
 
 
 def test_a_split_file_is_read_as_it_was_written(tmp_path: Path) -> None:

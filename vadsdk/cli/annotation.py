@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vadsdk.data.predicted_tubes import PredictedTubes
 
 AnnotationFormat = Annotated[str, typer.Option("--format", help="cvat or coco.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 BoxesOnly = Annotated[bool, typer.Option("--boxes-only", help="Leave out masks.")]
 
 
@@ -31,17 +32,21 @@ def export(
     ] = None,
     split: Annotated[str | None, typer.Option(help="One split alone.")] = None,
     boxes_only: BoxesOnly = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a data set's tubes for an annotation tool; the videos stay where they are.
 
     Masks that are known of each tube are polygons in CVAT, instead of the boxes, and RLE in COCO.
     """
     from vadsdk.data.dataset import open_dataset
-    from vadsdk.data.exporting import VideoTubes, write_tubes
+    from vadsdk.data.exporting import VideoTubes, files_to_write, require_new, write_tubes
     from vadsdk.data.tube_masks import masks_of_tubes
 
     dataset = open_dataset(root, format=source_format)
     records = dataset.records if split is None else dataset.split(split)
+    paths = files_to_write(format, out, [record.name for record in records])
+    if not overwrite:
+        require_new(paths)
     videos = [
         VideoTubes(
             record=record,
@@ -64,6 +69,7 @@ def prelabel(
         float, typer.Option(min=0, max=1, help="Leave out tubes that score less.")
     ] = 0.2,
     boxes_only: BoxesOnly = False,
+    overwrite: Overwrite = False,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
 ) -> None:
     """Let a model draw boxes and masks, to be corrected in an annotation tool and trained on.
@@ -73,11 +79,14 @@ def prelabel(
     their videos: `vadsdk train --data` reads the folder.
     """
     from vadsdk import Detector
-    from vadsdk.data.exporting import write_tubes
+    from vadsdk.data.exporting import files_to_write, require_new, write_tubes
     from vadsdk.data.predicted_tubes import PredictedTubes
 
     paths = _videos(footage)
     root = footage if footage.is_dir() else footage.parent
+    targets = files_to_write(format, out or root, [_name(path, root) for path in paths])
+    if not overwrite:
+        require_new(targets)
     detector = Detector.load(model, device=device)
     videos, failed = [], []
     with console.progress_bar() as bar:
@@ -115,6 +124,10 @@ def _videos(footage: Path) -> list[Path]:
     return paths
 
 
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
 def _predicted(detector: Detector, path: Path, root: Path, found: PredictedTubes) -> VideoTubes:
     from vadsdk.data.exporting import VideoTubes
     from vadsdk.data.records import VideoRecord
@@ -123,7 +136,7 @@ def _predicted(detector: Detector, path: Path, root: Path, found: PredictedTubes
     info = probe(path)
     found.add_all(detector.stream(path))
     record = VideoRecord(
-        name=path.relative_to(root).as_posix(),
+        name=_name(path, root),
         path=path,
         split="train",
         num_frames=found.num_frames,

@@ -165,9 +165,9 @@ def split(
     from vadsdk.data.dataset import open_dataset
     from vadsdk.data.splits import (
         LEARNED_SPLIT,
-        LabelledSplit,
         choose_key_frames,
         choose_labelled,
+        labelled_split,
         split_file_name,
         write_split,
     )
@@ -187,9 +187,7 @@ def split(
         picked = [record for record in records if record.name in chosen]
         frames = {record.name: choose_key_frames(record, key_frames) for record in picked}
     path = out or root / split_file_name(labelled, seed, key_frames)
-    names = sorted(chosen)
-    split = LabelledSplit(fraction=labelled, seed=seed, labelled=names, key_frames=frames)
-    write_split(path, split)
+    write_split(path, labelled_split(labelled, seed, chosen, frames))
     console.stdout.print(
         f"{len(chosen)} of {len(records)} training videos are labelled; written to {path}",
         soft_wrap=True,

@@ -61,10 +61,7 @@ def write_cvat(folder: Path, videos: Sequence[CvatVideoTubes], labels: Sequence[
         DatasetError: a tube does not fit its video or the labels, two videos would be one file, or
             a file cannot be written. Everything is checked before the first file is written.
     """
-    paths = [folder / _file_name(video.record) for video in videos]
-    for path, count in Counter(paths).items():
-        if count > 1:
-            raise DatasetError(f"{path} would hold {count} videos; give them different names")
+    paths = xml_paths(folder, [video.record.name for video in videos])
     for path, video in zip(paths, videos, strict=True):
         _check(str(path), video, labels)
     for path, video in zip(paths, videos, strict=True):
@@ -73,13 +70,28 @@ def write_cvat(folder: Path, videos: Sequence[CvatVideoTubes], labels: Sequence[
     return paths
 
 
-def _file_name(record: VideoRecord) -> PurePosixPath:
-    name = PurePosixPath(record.name)
+def xml_paths(folder: Path, video_names: Sequence[str]) -> list[Path]:
+    """Return the path of each video's XML file.
+
+    Raises:
+        DatasetError: a name cannot be that of such a file, or two videos would be one file.
+    """
+    paths = [folder / _file_name(name) for name in video_names]
+    for path, count in Counter(paths).items():
+        if count > 1:
+            raise DatasetError(f"{path} would hold {count} videos; give them different names")
+    return paths
+
+
+def _file_name(video_name: str) -> PurePosixPath:
+    name = PurePosixPath(video_name)
     if name.is_absolute() or ".." in name.parts or not name.name:
         raise DatasetError(
-            f"the video name {record.name!r} leads out of the folder; "
+            f"the video name {video_name!r} leads out of the folder; "
             "give the video a name relative to its data set"
         )
+    if _NOT_IN_XML.search(video_name):
+        raise DatasetError(f"the video name {video_name!r} cannot stand in XML; rename the file")
     return (
         name.with_suffix(".xml")
         if name.suffix.lower() in VIDEO_SUFFIXES

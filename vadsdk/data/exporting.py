@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vadsdk.data.coco_writer import write_coco
-from vadsdk.data.cvat_writer import CvatVideoTubes, write_cvat
+from vadsdk.data.cvat_writer import CvatVideoTubes, write_cvat, xml_paths
 from vadsdk.data.records import VideoRecord
 from vadsdk.data.rle import EncodedMasks
 from vadsdk.errors import DatasetError, unknown_name
@@ -36,7 +36,7 @@ def write_tubes(
     Args:
         format: "cvat" writes one XML file a video, masks as polygons; "coco" one JSON file, masks
             as RLE beside the boxes.
-        folder: is made if it is missing.
+        folder: is made if it is missing; files of the same names are replaced.
         videos: with their tubes.
         labels: names of the classes, in their order.
 
@@ -54,6 +54,29 @@ def write_tubes(
                 "hold; let a model draw them with: vadsdk data prelabel"
             )
     return EXPORT_FORMATS[format](folder, videos, labels)
+
+
+def files_to_write(format: str, folder: Path, video_names: Sequence[str]) -> list[Path]:
+    """Return the files that `write_tubes` would write, which need not exist.
+
+    Raises:
+        ConfigError: unknown format.
+        DatasetError: the format has no file for a name, or one for two.
+    """
+    if format not in EXPORT_FORMATS:
+        raise unknown_name("annotation format", format, EXPORT_FORMATS)
+    return xml_paths(folder, video_names) if format == "cvat" else [folder / COCO_FILE]
+
+
+def require_new(paths: Sequence[Path]) -> None:
+    """Raise a DatasetError if one of the files exists: a person may have corrected it."""
+    existing = [path for path in paths if path.exists()]
+    if existing:
+        others = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise DatasetError(
+            f"{existing[0]}{others} exists already and may hold corrections; "
+            "give another --out, or replace it with --overwrite"
+        )
 
 
 def _cvat(folder: Path, videos: Sequence[VideoTubes], labels: Sequence[str]) -> list[Path]:

@@ -7,6 +7,7 @@ on the order of the records, and a larger fraction contains every smaller one of
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
@@ -158,6 +159,30 @@ def whole_dataset(dataset: ActionDataset) -> ActionDataset:
     return dataset.whole if isinstance(dataset, _PartlyLabelled) else dataset
 
 
+def labelled_split(
+    fraction: float,
+    seed: int,
+    chosen: Set[str],
+    key_frames: dict[str, list[int]] | None = None,
+) -> LabelledSplit:
+    """Return a choice of labelled videos as it is written.
+
+    Raises:
+        DatasetError: a name is not UTF-8, so that no file can hold it.
+    """
+    for name in sorted(chosen):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise DatasetError(
+                f"the name {name!r} is not UTF-8 text, so it cannot be written; rename the video, "
+                "or import the data set, which does that: vadsdk data import"
+            ) from None
+    return LabelledSplit(
+        fraction=fraction, seed=seed, labelled=sorted(chosen), key_frames=key_frames
+    )
+
+
 def write_split(path: Path, split: LabelledSplit) -> None:
     """Write a choice of labelled videos, completely or not at all."""
     ordered = split.model_copy(update={"labelled": sorted(split.labelled)})
@@ -242,4 +267,4 @@ def _one_of_each_class(queue: Sequence[VideoRecord]) -> frozenset[str]:
 
 
 def _place(name: str, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return hashlib.sha256(os.fsencode(f"{seed}/{name}")).digest()  # a name need not be UTF-8
