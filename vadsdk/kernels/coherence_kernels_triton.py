@@ -176,26 +176,30 @@ def _finish_map(
 ) -> None:
     clips = tl.arange(0, CLIP_LANES)
     stride = num_clips * num_blocks
-    lows = partials_ptr + (2 + 3 * MAP) * stride
+    sums_ptr = partials_ptr + (2 + 3 * MAP) * stride  # lowest, highest and above
     squares = _row_totals(partials_ptr, clips, num_clips, num_blocks, CLIP_LANES, BLOCK_LANES)
-    above = _row_totals(lows + 2 * stride, clips, num_clips, num_blocks, CLIP_LANES, BLOCK_LANES)
+    above = _row_totals(
+        sums_ptr + 2 * stride, clips, num_clips, num_blocks, CLIP_LANES, BLOCK_LANES
+    )
     lowest = tl.zeros([CLIP_LANES], tl.float32)
     factor = tl.zeros([CLIP_LANES], tl.float32) + GAIN
     if STRETCHED:
-        lowest += FAR
-        highest = tl.zeros([CLIP_LANES], tl.float32) - FAR
+        lows = tl.zeros([CLIP_LANES, BLOCK_LANES], tl.float32) + FAR
+        highs = tl.zeros([CLIP_LANES, BLOCK_LANES], tl.float32) - FAR
         for start in range(0, num_blocks, BLOCK_LANES):
             offsets, real = _partials(clips, start, num_clips, num_blocks, BLOCK_LANES)
-            low = tl.load(lows + offsets, mask=real, other=FAR)
-            high = tl.load(lows + stride + offsets, mask=real, other=-FAR)
-            lowest = tl.minimum(lowest, tl.min(low, axis=1))
-            highest = tl.maximum(highest, tl.max(high, axis=1))
+            lows = tl.minimum(lows, tl.load(sums_ptr + offsets, mask=real, other=FAR))
+            high = tl.load(sums_ptr + stride + offsets, mask=real, other=-FAR)
+            highs = tl.maximum(highs, high)
+        lowest = tl.min(lows, axis=1)
+        shifts = tl.zeros([CLIP_LANES, BLOCK_LANES], tl.float32)
         for start in range(0, num_blocks, BLOCK_LANES):
             offsets, real = _partials(clips, start, num_clips, num_blocks, BLOCK_LANES)
             part_squares = tl.load(partials_ptr + offsets, mask=real, other=0.0)
-            low = tl.load(lows + offsets, mask=real, other=0.0)
-            above += tl.sum((low - lowest[:, None]) * part_squares, axis=1)
-        factor /= highest - lowest + EPSILON
+            low = tl.load(sums_ptr + offsets, mask=real, other=0.0)
+            shifts += (low - lowest[:, None]) * part_squares
+        above += tl.sum(shifts, axis=1)
+        factor /= tl.max(highs, axis=1) - lowest + EPSILON
     target = stretches_ptr + 2 * MAP * num_clips + clips
     tl.store(target, lowest, mask=clips < num_clips)
     tl.store(target + num_clips, factor, mask=clips < num_clips)
@@ -213,11 +217,11 @@ def _row_totals(
     CLIP_LANES: tl.constexpr,
     BLOCK_LANES: tl.constexpr,
 ) -> tl.tensor:
-    totals = tl.zeros([CLIP_LANES], tl.float32)
+    totals = tl.zeros([CLIP_LANES, BLOCK_LANES], tl.float32)
     for start in range(0, num_blocks, BLOCK_LANES):
         offsets, real = _partials(clips, start, num_clips, num_blocks, BLOCK_LANES)
-        totals += tl.sum(tl.load(partials_ptr + offsets, mask=real, other=0.0), axis=1)
-    return totals
+        totals += tl.load(partials_ptr + offsets, mask=real, other=0.0)
+    return tl.sum(totals, axis=1)
 
 
 @triton.jit

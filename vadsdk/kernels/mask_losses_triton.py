@@ -162,10 +162,12 @@ def _load(
 ) -> tl.tensor:
     """Return logits and masks as float32, where they lie, and which exist; 0 where none is."""
     pixels = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    # 4 at once whatever the types: else logits and masks would meet through shared memory
+    pixels = tl.max_contiguous(pixels, 4)
     inside = pixels < num_pixels
     offsets = tl.program_id(1).to(tl.int64) * num_pixels + pixels
     logits = tl.load(logits_ptr + offsets, mask=inside, other=0.0).to(tl.float32)
-    masks = tl.load(masks_ptr + offsets, mask=inside, other=0).to(tl.float32)
+    masks = tl.load(masks_ptr + offsets, mask=inside, other=0.0).to(tl.float32)
     return logits, masks, offsets, inside
 
 
@@ -188,29 +190,29 @@ def _finish_kernel(
     clips = tl.arange(0, CLIP_LANES)
     real = clips < num_clips
     if HAS_WEIGHTS:
-        weights = tl.load(weights_ptr + clips, mask=real, other=0).to(tl.float32)
+        weights = tl.load(weights_ptr + clips, mask=real, other=0.0).to(tl.float32)
     else:
         weights = real.to(tl.float32)
     stride = num_clips * num_blocks
-    costs = tl.zeros([CLIP_LANES], tl.float32)
-    both = tl.zeros([CLIP_LANES], tl.float32)
-    either = tl.zeros([CLIP_LANES], tl.float32)
+    costs = tl.zeros([CLIP_LANES, BLOCK_LANES], tl.float32)
+    both = tl.zeros([CLIP_LANES, BLOCK_LANES], tl.float32)
+    either = tl.zeros([CLIP_LANES, BLOCK_LANES], tl.float32)
     for start in range(0, num_blocks, BLOCK_LANES):
         blocks = start + tl.arange(0, BLOCK_LANES)[None, :]
         offsets = partials_ptr + clips[:, None] * num_blocks + blocks
         present = real[:, None] & (blocks < num_blocks)
-        costs += tl.sum(tl.load(offsets, mask=present, other=0.0), axis=1)
-        both += tl.sum(tl.load(offsets + stride, mask=present, other=0.0), axis=1)
-        either += tl.sum(tl.load(offsets + 2 * stride, mask=present, other=0.0), axis=1)
-        either += tl.sum(tl.load(offsets + 3 * stride, mask=present, other=0.0), axis=1)
+        costs += tl.load(offsets, mask=present, other=0.0)
+        both += tl.load(offsets + stride, mask=present, other=0.0)
+        either += tl.load(offsets + 2 * stride, mask=present, other=0.0)
+        either += tl.load(offsets + 3 * stride, mask=present, other=0.0)
     weight_total = tl.sum(weights, axis=0)
-    both_total = tl.sum(weights * both, axis=0)
-    either_total = tl.sum(weights * either, axis=0)
+    both_total = tl.sum(weights * tl.sum(both, axis=1), axis=0)
+    either_total = tl.sum(weights * tl.sum(either, axis=1), axis=0)
     tl.store(totals_ptr, weight_total)
     tl.store(totals_ptr + 1, both_total)
     tl.store(totals_ptr + 2, either_total)
     divisor = tl.where(weight_total > 0, weight_total, 1.0) * tl.maximum(num_pixels, 1)
-    tl.store(bce_ptr, tl.sum(weights * costs, axis=0) / divisor)
+    tl.store(bce_ptr, tl.sum(weights * tl.sum(costs, axis=1), axis=0) / divisor)
     tl.store(dice_ptr, 1.0 - (2.0 * both_total + SMOOTH) / (either_total + SMOOTH))
 
 
