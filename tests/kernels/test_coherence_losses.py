@@ -142,7 +142,7 @@ def test_static_answers_get_no_attention(form: CoherenceForm, fresh: torch.Gener
     second = logits.clone()
     second[:, :, 1:] += 1  # not seen by both
     losses = coherence_losses(logits, second, form, (1.0,) * len(form.attentions), validity)
-    assert losses.tolist() == [0.0] * len(losses)
+    assert losses.max() < 1e-12  # equal probabilities may differ by a rounding
 
 
 def test_equal_attention_everywhere_stretches_to_none() -> None:

@@ -9,6 +9,8 @@ from golden_rules import Recorded, assert_recorded, blobs, read_seed
 from torch import Tensor
 
 from vadsdk.kernels import temporal_maps
+from vadsdk.kernels.coherence_form import CoherenceForm, MapScale
+from vadsdk.kernels.coherence_losses import coherence_losses
 from vadsdk.losses import (
     gradient_smoothness_loss,
     localisation_consistency_loss,
@@ -83,6 +85,27 @@ def test_equations_3_and_4(
         loss = temporal_coherence_loss(*maps, attention, exp_rampup(epoch, 100))
         key = f"eq3_{kind}_n{window}_e{epoch}"
         assert_recorded(recorded, key, loss, rel=EQUATION_TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", ["prob", "logit"])
+@pytest.mark.parametrize("window", [3, 5])
+def test_equations_3_and_5_without_a_map(
+    recorded: Recorded, logits: tuple[Tensor, Tensor], window: int, kind: str
+) -> None:
+    scale: MapScale = "logits" if kind == "logit" else "probabilities"
+    form = CoherenceForm(
+        attentions=("variance", "gradient"),
+        scaling="paper",
+        window=window,
+        compared=scale,
+        variance_of=scale,
+        gradient_of=scale,
+    )
+    for epoch in (1, 50, 100):
+        losses = coherence_losses(*logits, form, (exp_rampup(epoch, 100), 1.0))
+        key = f"eq3_{kind}_n{window}_e{epoch}"
+        assert_recorded(recorded, key, losses[0], rel=EQUATION_TOLERANCE)
+        assert_recorded(recorded, f"eq5_abs_{kind}", losses[1], rel=EQUATION_TOLERANCE)
 
 
 @pytest.mark.parametrize("kind", ["prob", "logit"])

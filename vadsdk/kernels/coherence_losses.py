@@ -116,10 +116,11 @@ class _CoherenceLosses(torch.autograd.Function):
     ) -> Tensor:
         """Sum over the strips of each clip, then over the clips."""
         walk = Walk(first, second, validity, form)
-        clips = [
-            _joined([_strip_sums(strip, form) for strip in walk.clip(index)])
-            for index in range(len(first))
-        ]
+        with torch.autocast("cpu", enabled=False):
+            clips = [
+                _joined([_strip_sums(strip, form) for strip in walk.clip(index)])
+                for index in range(len(first))
+            ]
         pixels = first[:, :1].numel() if validity is None else float(validity.sum())
         ctx.count = max(pixels * first.shape[1], 1)
         ctx.form, ctx.weights = form, weights
@@ -144,17 +145,16 @@ class _CoherenceLosses(torch.autograd.Function):
         ]
         factors = [float(g) * 2 / ctx.count for g in gradient]
         walk = Walk(first, second, validity, ctx.form)
-        for index, stretches in enumerate(ctx.stretches):
-            for strip in walk.clip(index):
-                slopes = _slopes(strip, stretches, ctx.weights, factors)
-                for answer, maps in zip(answers, strip.compared.chunk(2), strict=True):
-                    if answer is not None:
-                        part = slopes
-                        if ctx.form.compared == "probabilities":  # times p (1 - p)
-                            part = torch.mul(slopes, maps, out=walk.memory("part", *slopes.shape))
-                            part.addcmul_(part, maps, value=-1)
-                        answer[index].flatten(1)[:, strip.columns] = part
-                    slopes.neg_()  # the second answer is taken off the first
+        with torch.autocast("cpu", enabled=False):
+            for index, stretches in enumerate(ctx.stretches):
+                for strip in walk.clip(index):
+                    slopes = walk.memory("slopes", *strip.distances.shape)
+                    _fill_slopes(slopes, strip, stretches, ctx.weights, factors)
+                    for answer, maps in zip(answers, strip.compared.chunk(2), strict=True):
+                        if answer is not None:
+                            target = answer[index].flatten(1)[:, strip.columns]
+                            target.copy_(_of_logits(slopes, maps, walk, ctx.form))
+                        slopes.neg_()  # the second answer is taken off the first
         return answers[0], answers[1], None, None, None
 
 
@@ -189,17 +189,28 @@ def _stretch(sums: _Sums, form: CoherenceForm) -> _Stretch:
     return _Stretch(form.gain / (sums.highest - sums.lowest + MIN_MAX_EPSILON), sums.lowest)
 
 
-def _slopes(
-    strip: Strip, stretches: list[_Stretch], weights: tuple[float, ...], factors: list[float]
-) -> Tensor:
-    """Return (T, P), the derivative of all losses together by A; overwrites the strip's maps."""
+def _fill_slopes(
+    slopes: Tensor,
+    strip: Strip,
+    stretches: list[_Stretch],
+    weights: tuple[float, ...],
+    factors: list[float],
+) -> None:
+    """Write the derivative of all losses together by A into `slopes` (T, P)."""
+    slopes.zero_()
     offset = 0.0
-    slopes: Tensor | None = None
     for attention, stretch, weight, factor in zip(
         strip.attentions, stretches, weights, factors, strict=True
     ):
         scale = factor * weight * stretch.factor
         offset += factor * (1 - weight) - scale * stretch.lowest
-        slopes = attention.mul_(scale) if slopes is None else slopes.add_(attention, alpha=scale)
-    assert slopes is not None  # a form has one attention at least
-    return slopes.add_(offset).mul_(strip.distances)
+        slopes.add_(attention, alpha=scale)
+    slopes.add_(offset).mul_(strip.distances)
+
+
+def _of_logits(slopes: Tensor, maps: Tensor, walk: Walk, form: CoherenceForm) -> Tensor:
+    """Return derivatives by logits for those by `maps` (T, P), A or B: times p (1 - p)."""
+    if form.compared == "logits":
+        return slopes
+    part = torch.mul(slopes, maps, out=walk.memory("part", *slopes.shape))
+    return part.addcmul_(part, maps, value=-1)

@@ -31,12 +31,12 @@ class Strip(NamedTuple):
     """(2 T, P), A and B."""
     distances: Tensor
     """(T, P), A - B where both views saw the pixel, else 0."""
-    attentions: list[Tensor]
-    """Each (T, P), before it is stretched."""
+    attentions: Iterator[Tensor]
+    """Each (T, P), before it is stretched; gone when the next one comes."""
 
 
 class Walk:
-    """Takes two answers apart into strips.
+    """Takes two answers apart into strips; wants autocast switched off.
 
     Args:
         first: (B, T, H, W) logits.
@@ -72,13 +72,7 @@ class Walk:
             torch.sub(compared[:frames], compared[frames:], out=distances)
             if seen is not None:
                 distances.mul_(seen)
-            attentions = [
-                self._variance(maps[self._form.variance_of], seen)
-                if kind == "variance"
-                else self._gradient(maps[self._form.gradient_of][:frames])
-                for kind in self._form.attentions
-            ]
-            yield Strip(columns, compared, distances, attentions)
+            yield Strip(columns, compared, distances, self._attentions(maps, seen))
 
     def memory(self, name: str, rows: int, pixels: int) -> Tensor:
         """Return (rows, pixels) of memory that a strip may write into.
@@ -89,6 +83,13 @@ class Walk:
         if key not in self._memory:
             self._memory[key] = torch.empty((rows, pixels), dtype=self._dtype)
         return self._memory[key]
+
+    def _attentions(self, maps: dict[MapScale, Tensor], seen: Tensor | None) -> Iterator[Tensor]:
+        for kind in self._form.attentions:
+            if kind == "variance":
+                yield self._variance(maps[self._form.variance_of], seen)
+            else:
+                yield self._gradient(maps[self._form.gradient_of][: self._frames])
 
     def _maps(self, scale: MapScale, first: Tensor, second: Tensor) -> Tensor:
         """Return (2 T, P), both answers on a scale."""
@@ -110,9 +111,9 @@ class Walk:
             first, second = centred.split(frames)
             torch.where(seen, second, first, out=second)
         means = self.memory("means", len(self._tables.means), pixels)
-        variance = self.memory("variance", frames, pixels)
-        _apply(self._tables.means, centred, means)
-        _apply(self._tables.mean_squares, centred.square_(), variance)
+        variance = self.memory("attention", frames, pixels)
+        torch.mm(self._tables.means, centred, out=means)
+        torch.mm(self._tables.mean_squares, centred.square_(), out=variance)
         for part in means.split(frames):
             variance.addcmul_(part, part, value=-1)
         return variance.clamp_(min=0)
@@ -120,8 +121,8 @@ class Walk:
     def _gradient(self, maps: Tensor) -> Tensor:
         """Return (T, P), the size of eq. 6."""
         maps = snap_confident(maps) if self._form.snapped else maps
-        gradient = self.memory("gradient", self._frames, maps.shape[1])
-        return _apply(self._tables.curvature, maps, gradient).abs_()
+        gradient = self.memory("attention", self._frames, maps.shape[1])
+        return torch.mm(self._tables.curvature, maps, out=gradient).abs_()
 
 
 class _Tables(NamedTuple):
@@ -152,8 +153,3 @@ def _tables(form: CoherenceForm, frames: int, dtype: torch.dtype) -> _Tables:
         twins = rows[-torch.arange(frames) % len(rows)]
         means, mean_squares = torch.cat((means, twins)), means + twins
     return _Tables(means.to(dtype), mean_squares.to(dtype), curvature)
-
-
-def _apply(table: Tensor, frames: Tensor, out: Tensor) -> Tensor:
-    with torch.autocast("cpu", enabled=False):
-        return torch.mm(table, frames, out=out)

@@ -9,6 +9,9 @@ gradient. All sums over time are one matrix product a map: there is no loop over
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -31,8 +34,9 @@ def variance_map(maps: Tensor, augmented: Tensor | None = None, *, window: int =
     """
     frames = check_window(maps, window)
     if augmented is None:
-        return _variance(maps, open_table(frames, window))
-    return _variance(cyclic_clip(maps, augmented), cyclic_table(frames, window)[:frames])
+        return _variance(maps, _placed("open", frames, window, maps.device))
+    windows = _placed("cyclic", frames, window, maps.device)[:frames]
+    return _variance(cyclic_clip(maps, augmented), windows)
 
 
 def released_variance_map(maps: Tensor, augmented: Tensor, *, window: int = 5) -> Tensor:
@@ -47,7 +51,8 @@ def released_variance_map(maps: Tensor, augmented: Tensor, *, window: int = 5) -
         window: frames, odd.
     """
     frames = check_window(maps, window)
-    variance = _variance(cyclic_clip(maps, augmented), cyclic_table(frames, window))
+    windows = _placed("cyclic", frames, window, maps.device)
+    variance = _variance(cyclic_clip(maps, augmented), windows)
     twins = -torch.arange(frames, device=maps.device) % (2 * frames - 2)
     return min_max(variance[:, :frames] + variance[:, twins])
 
@@ -62,7 +67,8 @@ def gradient_map(maps: Tensor, *, signed: bool = False) -> Tensor:
         signed: as the equation reads. By default its size |M| is returned: as a weight of squares a
             signed map would reward disagreement where it is negative.
     """
-    curvature = _over_time(curvature_table(check_window(maps, 1)), _as_constant(maps))
+    table = _placed("curvature", check_window(maps, 1), 1, maps.device)
+    curvature = _over_time(table, _as_constant(maps))
     return curvature if signed else curvature.abs_()
 
 
@@ -120,7 +126,7 @@ def _variance(clip: Tensor, windows: Tensor) -> Tensor:
 
 def _over_time(matrix: Tensor, clip: Tensor) -> Tensor:
     """Return (B, R, H, W): `matrix` (R, N) applied along the frames of `clip` (B, N, H, W)."""
-    matrix = matrix.to(device=clip.device, dtype=clip.dtype)
+    matrix = matrix.to(clip.dtype)
     with torch.autocast(clip.device.type, enabled=False):
         return (matrix @ clip.flatten(2)).view(len(clip), -1, *clip.shape[2:])
 
@@ -148,6 +154,16 @@ def curvature_table(frames: int) -> Tensor:
     matrix[inside, inside + 1], matrix[inside, inside - 1] = 0.5, -0.5
     matrix[0, :2] = matrix[-1, -2:] = torch.tensor([-1.0, 1.0], dtype=torch.float64)
     return matrix @ matrix
+
+
+@lru_cache(maxsize=32)
+def _placed(
+    kind: Literal["open", "cyclic", "curvature"], frames: int, window: int, device: torch.device
+) -> Tensor:
+    """Return a table where the maps are; copied once, as a CUDA graph cannot copy from the host."""
+    if kind == "curvature":
+        return curvature_table(frames).to(device)
+    return (open_table if kind == "open" else cyclic_table)(frames, window).to(device)
 
 
 def _extremes(attention: Tensor) -> tuple[Tensor, Tensor]:

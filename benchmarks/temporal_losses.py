@@ -1,0 +1,163 @@
+"""Paper 1's two attention maps and losses, ours against numpy frame by frame, in one run.
+
+    python benchmarks/temporal_losses.py [--repeats 9] [--threads 2]
+
+8 clips of 8 x 224 x 224 in two views, float32 logits. The straightforward form loops over clips and
+frames in numpy, with one `np.var` for each window and `np.gradient` twice for each clip; numpy runs
+on one core. Two forms of the losses are measured: `default`, what `e2e` takes of itself, and
+`released`, where the variance is made of logits of all 14 frames of the cycle and made a second
+time, backwards; the gradient is that of `default` in both. `ratio` compares losses without their
+gradient, which numpy does not give; `seconds_with_gradient` is ours with it. Both forms must give
+the same losses, and are measured in turns. Writes `results/temporal_losses.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from recording import record
+from torch import Tensor
+
+from vadsdk.kernels.coherence_form import CoherenceForm
+from vadsdk.kernels.coherence_losses import coherence_losses
+
+SHAPE = (8, 8, 224, 224)
+WINDOW, EPSILON = 5, 1e-7
+WEIGHTS = (0.287, 1.0)  # of the variance half way through the training, and of the gradient
+TARGET_RATIO = 20
+FormName = Literal["default", "released"]
+Maps = NDArray[np.float32]
+
+
+def main() -> None:
+    """Measure both forms in turns and write the numbers."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    generator = torch.Generator().manual_seed(0)
+    first = torch.randn(SHAPE, generator=generator) * 3
+    second = first + torch.randn(SHAPE, generator=generator)
+    numbers = {
+        form: measured(form, first, second, options.repeats) for form in ("default", "released")
+    }
+    for form, values in numbers.items():
+        print(f"{form}: {values['ratio']:.1f} times faster; the target is {TARGET_RATIO}")
+    record("temporal_losses", {**vars(options), "shape": SHAPE, **numbers})
+
+
+def measured(form: FormName, first: Tensor, second: Tensor, repeats: int) -> dict[str, Any]:
+    """Return medians and spread of both forms, without their first run."""
+    answers = first.numpy(), second.numpy()
+    leaves = first.clone().requires_grad_(), second.clone().requires_grad_()
+    expected = losses_by_loops(*answers, form)
+    np.testing.assert_allclose(losses_without_maps(first, second, form), expected, rtol=1e-4)
+    runs: dict[str, Callable[[], object]] = {
+        "numpy": lambda: losses_by_loops(*answers, form),
+        "ours": lambda: losses_without_maps(first, second, form),
+        "ours_with_gradient": lambda: losses_without_maps(*leaves, form).sum().backward(),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            seconds[name].append(timed(run))
+    answer: dict[str, Any] = {
+        name: {
+            "seconds_median": round(statistics.median(values), 5),
+            "seconds_min": round(min(values), 5),
+            "seconds_max": round(max(values), 5),
+        }
+        for name, values in seconds.items()
+    }
+    medians = [answer[name]["seconds_median"] for name in ("numpy", "ours")]
+    return answer | {"ratio": round(medians[0] / medians[1], 2)}
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Return the seconds that a call takes."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def losses_without_maps(first: Tensor, second: Tensor, form: FormName) -> Tensor:
+    """Return temporal coherence and gradient smoothness as `e2e` computes them, (2,)."""
+    if form == "default":
+        both = CoherenceForm(attentions=("variance", "gradient"), window=WINDOW)
+        return coherence_losses(first, second, both, WEIGHTS)
+    variance = CoherenceForm(
+        scaling="released", window=WINDOW, compared="logits", variance_of="logits"
+    )
+    gradient = CoherenceForm(attentions=("gradient",), compared="logits")
+    return torch.cat(
+        (
+            coherence_losses(first, second, variance, WEIGHTS[:1]),
+            coherence_losses(first, second, gradient, WEIGHTS[1:]),
+        )
+    )
+
+
+def losses_by_loops(first: Maps, second: Maps, form: FormName) -> tuple[float, float]:
+    """Return the same, clip by clip and frame by frame in numpy."""
+    weight = WEIGHTS[0]
+    probabilities = 1 / (1 + np.exp(-first))
+    gradient = np.stack([stretched(gradient_of_clip(clip)) for clip in probabilities])
+    if form == "default":
+        others = 1 / (1 + np.exp(-second))
+        squares = (probabilities - others) ** 2
+        pairs = zip(probabilities, others, strict=True)
+        variance = np.stack([stretched(clip_variance(*pair)) for pair in pairs])
+    else:
+        squares = (first - second) ** 2
+        variance = np.stack(
+            [
+                stretched(folded_variance(*pair))
+                + stretched(folded_variance(pair[0][::-1], pair[1][::-1]))[::-1]
+                for pair in zip(first, second, strict=True)
+            ]
+        )
+    coherence = weight * np.mean(variance * squares) + (1 - weight) * np.mean(squares)
+    return float(coherence), float(np.mean(gradient * squares))
+
+
+def stretched(attention: Maps) -> Maps:
+    """Return a clip's map in [0, 1]."""
+    low, high = attention.min(), attention.max()
+    answer: Maps = (attention - low) / (high - low + EPSILON)
+    return answer
+
+
+def gradient_of_clip(probabilities: Maps) -> Maps:
+    """Return |eq. 6|, (T, H, W)."""
+    answer: Maps = np.abs(np.gradient(np.gradient(probabilities, axis=0), axis=0))
+    return answer
+
+
+def window_variances(first: Maps, second: Maps, num_frames: int) -> list[Maps]:
+    """Return the variance around each of the first frames of the cycle."""
+    cycle = [*first, *second[-2:0:-1]]
+    reach = range(-(WINDOW // 2), WINDOW // 2 + 1)
+    return [np.var([cycle[(t + k) % len(cycle)] for k in reach], axis=0) for t in range(num_frames)]
+
+
+def clip_variance(first: Maps, second: Maps) -> Maps:
+    """Return eq. 4, (T, H, W)."""
+    return np.stack(window_variances(first, second, len(first)))
+
+
+def folded_variance(first: Maps, second: Maps) -> Maps:
+    """Return the release's map: each frame's variance and its twin's, (T, H, W)."""
+    variances = window_variances(first, second, 2 * len(first) - 2)
+    return np.stack([variances[t] + variances[-t] for t in range(len(first))])
+
+
+if __name__ == "__main__":
+    main()
