@@ -8,7 +8,7 @@ routing", section 4 and procedure 1). `RoutingSettings` says where scales depart
 `em_routing` is the fast form: moments of the votes instead of their differences, positions
 innermost, and few positions at once, whose votes stay in the cache and are made again for the
 gradient. It computes in float32 at least, whatever autocast says. `em_routing_naive` is the plain
-form it is tested against.
+form it is tested against. On a CUDA card "em" is a Triton kernel (`routing_triton`).
 
 Legend: N positions, B input capsules, C output capsules, 16 = the numbers of a pose, row-major.
 """
@@ -77,6 +77,9 @@ def em_routing(
 ) -> RoutedCapsules:
     """Route B input capsules to C output capsules at each of N positions.
 
+    CUDA tensors take a kernel, which has no second derivatives, but for "released", for float64 and
+    while a graph is traced for export: these take the plain form below.
+
     Args:
         poses: (N, B, 4, 4).
         activations: (N, B) in [0, 1]; a capsule with 0 has no say.
@@ -87,6 +90,17 @@ def em_routing(
         settings: numbers of "em"; "released" has its own.
     """
     settings = settings or RoutingSettings()
+    if (
+        poses.is_cuda
+        and mode == "em"
+        and poses.dtype != torch.float64
+        and not torch.compiler.is_exporting()
+    ):
+        from vadsdk.kernels import routing_triton  # not needed, nor Triton, on other devices
+
+        return routing_triton.em_routing(
+            poses, activations, transforms, beta_u, beta_a, settings=settings
+        )
 
     def route(poses: Tensor, activations: Tensor, *parameters: Tensor) -> tuple[Tensor, Tensor]:
         if mode == "released":
