@@ -1,7 +1,7 @@
 """The decoded training set in one file, so that no step of a run waits for a decoder.
 
-    videos --bank_building, once--> FILE --ClipBank.open--> clips, on a CPU from the mapped file
-                                           .to("cuda")----> BankOnDevice: frames on the card
+    videos --build_bank, once--> FILE --ClipBank.open--> clips of the mapped file
+                                      --BankOnDevice---> batches on a CPU or a card, see there
 
 Reading a bank needs torch and numpy alone: neither a decoder nor the data set's own folder. A bank
 holds the videos that the memory budget of the run that built it admits (`decoded.choose_kept`);
@@ -129,6 +129,11 @@ class ClipBank:
         return _NUM_READERS
 
     @property
+    def whole_bank(self) -> Self:
+        """Itself, as it holds all of its records."""
+        return self
+
+    @property
     def num_bytes(self) -> int:
         """Bytes that frames and packed masks of the records take."""
         height, width = self.store_size
@@ -175,8 +180,8 @@ class ClipBank:
 
         For sets that fit the memory of all cards together but not of each: each process then draws
         from its share a stream of its own, with another seed. Where every process can see the whole
-        bank, `ClipSampler.share` is to be preferred: the batches of all processes are then together
-        the one that a single process would have drawn.
+        bank, the `part` of a `ClipSampler` is to be preferred: the batches of all processes are
+        then together the one that a single process would have drawn.
 
         Args:
             rank: 0 <= rank < world_size.
@@ -215,10 +220,17 @@ def unpack_masks(packed: Tensor, size: tuple[int, int]) -> Tensor:
         packed: uint8, as `ClipBank.packed_masks`.
         size: h and w.
     """
+    if packed.device.type == "cpu":
+        bits = torch.from_numpy(np.unpackbits(packed.numpy(), axis=-1))
+    else:
+        bits = bits_of(packed)
+    return bits[..., : size[0] * size[1]].reshape(*packed.shape[:-1], *size)
+
+
+def bits_of(packed: Tensor) -> Tensor:
+    """Return (..., 8 P) uint8, what `np.unpackbits` makes of (..., P) uint8, on any device."""
     shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=packed.device)
-    bits = (packed[..., None] >> shifts) & 1  # (..., P) -> (..., P, 8)
-    flat = bits.flatten(-2)[..., : size[0] * size[1]]
-    return flat.reshape(*packed.shape[:-1], *size)
+    return ((packed[..., None] >> shifts) & 1).flatten(-2)
 
 
 def why_unusable(record: VideoRecord, entry: BankEntry) -> str | None:

@@ -93,6 +93,13 @@ class DecodedVideos:
         """Memory that the decoded videos take."""
         return sum(video.nbytes for video in self._stored.values())
 
+    @property
+    def whole_bank(self) -> ClipBank | None:
+        """The bank with just the usable videos, if it holds all of them."""
+        if self.bank is None or any(r.name not in self.bank.entries for r in self.records):
+            return None
+        return self.bank.only(self.records)
+
     def clip(self, name: str, frame_indices: NDArray[np.integer]) -> StoredVideo:
         """Return some frames of a usable video, (T, h, w, 3), and their masks.
 

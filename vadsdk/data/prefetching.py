@@ -6,25 +6,26 @@ import threading
 from collections.abc import Generator
 from itertools import count
 from queue import Full, Queue
-from typing import Protocol
-
-from vadsdk.data.batches import ClipBatch
+from typing import Protocol, TypeVar
 
 QUEUE_LENGTH = 2
 _POLL_SECONDS = 0.05
 
 
-class BatchSource(Protocol):
+Batch = TypeVar("Batch", covariant=True)
+
+
+class BatchSource(Protocol[Batch]):
     """Whatever gives the batch of a step, such as a `ClipSampler`."""
 
-    def batch(self, step: int) -> ClipBatch:
+    def batch(self, step: int) -> Batch:
         """Return the batch of a step."""
         ...
 
 
 def prefetch(
-    source: BatchSource, start: int, stop: int | None = None
-) -> Generator[ClipBatch, None, None]:
+    source: BatchSource[Batch], start: int, stop: int | None = None
+) -> Generator[Batch, None, None]:
     """Yield the batches of the steps start, start + 1, ..., stop - 1, made ahead in one thread.
 
     An error of the thread is raised here, in its turn. Closing the generator ends the thread.
@@ -34,10 +35,10 @@ def prefetch(
         start: the first step.
         stop: one past the last step; None never ends.
     """
-    ready: Queue[ClipBatch | Exception | None] = Queue(QUEUE_LENGTH)
+    ready: Queue[Batch | Exception | None] = Queue(QUEUE_LENGTH)
     closed = threading.Event()
 
-    def hand_over(item: ClipBatch | Exception | None) -> bool:
+    def hand_over(item: Batch | Exception | None) -> bool:
         while not closed.is_set():
             try:
                 ready.put(item, timeout=_POLL_SECONDS)

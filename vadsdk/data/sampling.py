@@ -24,8 +24,8 @@ import torch
 from numpy.typing import NDArray
 
 from vadsdk.data.batches import NO_CLASS, ClipBatch
-from vadsdk.data.clip_boxes import clip_boxes
 from vadsdk.data.clip_classes import clip_class, group_by_class
+from vadsdk.data.clip_targets import ClipPlace, ClipTargets
 from vadsdk.data.records import VideoRecord
 from vadsdk.data.stored_video import StoredVideos
 from vadsdk.data.stretches import Stretches
@@ -36,26 +36,6 @@ MAX_ATTEMPTS = 64
 """Places in a row of which none can be read, before it is an error."""
 
 _CLASS_ORDER, _VIDEO_ORDER, _UNLABELLED_ORDER, _LABELLED_PLACE, _UNLABELLED_PLACE = range(5)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class ClipPlace:
-    """Where a clip lies."""
-
-    record: VideoRecord
-    """Its video."""
-    frame_indices: NDArray[np.int64]
-    """(T,) frames of the record."""
-    class_index: int
-    """Label of the action that covers most of the clip's annotated frames, or `NO_CLASS`; of a
-    clip that ends with its key frame, that frame's; of a trimmed video, the video's."""
-
-    @property
-    def annotated(self) -> NDArray[np.bool_]:
-        """(T,) frames whose annotation is known."""
-        if not self.record.labelled or self.record.annotated_frames is None:
-            return np.full(len(self.frame_indices), self.record.labelled)
-        return np.isin(self.frame_indices, self.record.annotated_frames)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -93,6 +73,8 @@ class ClipSampler:
         with_successors: also give the frame of the video after each of a clip's.
         action_share: share of the labelled clips placed on an action; the rest lie anywhere. Where
             annotation is sparse, every labelled clip shows an annotated frame.
+        part: (r, n): give the part r, from 0, of the n equal parts of each batch's labelled and of
+            its unlabelled clips, whose numbers n divides.
 
     Raises:
         DatasetError: clips are asked for of which there are no videos.
@@ -111,16 +93,22 @@ class ClipSampler:
         key_frame: KeyFrame = "any",
         with_successors: bool = False,
         action_share: float = 0.8,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
-        self._videos = videos
+        self.videos = videos
+        """What it draws from."""
         self._labels = tuple(labels)
         self._offsets = np.arange(clip_length, dtype=np.int64) * frame_stride
         self._num_labelled = num_labelled
         self._num_unlabelled = num_unlabelled
         self._seed = seed
         self._ends_on_key = key_frame == "last"
-        self._with_successors = with_successors
+        self.with_successors = with_successors
+        """Whether batches hold the frames that follow."""
         self._action_share = action_share
+        self._part = part
+        # Of the videos, not of each batch: batches of one run, and parts of one batch, are alike.
+        self._is_sparse = any(record.annotated_frames is not None for record in videos.records)
         self._groups = group_by_class([r for r in videos.records if r.labelled], self._labels)
         self._unlabelled = [record for record in videos.records if not record.labelled]
         self._stretches = Stretches([self._last_start(r) + 1 for r in self._unlabelled])
@@ -139,7 +127,7 @@ class ClipSampler:
     @property
     def num_labelled_videos(self) -> int:
         """Videos whose annotation is used."""
-        return len(self._videos.records) - len(self._unlabelled)
+        return len(self.videos.records) - len(self._unlabelled)
 
     @property
     def num_unlabelled_videos(self) -> int:
@@ -152,27 +140,35 @@ class ClipSampler:
         Raises:
             VideoError: a labelled clip cannot be read, or `MAX_ATTEMPTS` unlabelled ones in a row.
         """
-        first = step * self._num_labelled
-        labelled = map(self.labelled_place, range(first, first + self._num_labelled))
-        first = step * self._num_unlabelled
-        draws = range(first, first + self._num_unlabelled)
+        labelled = map(self.labelled_place, self._draws(step, self._num_labelled))
+        draws = self._draws(step, self._num_unlabelled)
         read = (self._pool.map(self._read, labelled), self._pool.map(self._read_unlabelled, draws))
         clips = list(chain(*read))
-        places = [clip.place for clip in clips]
         successors = [clip.successors for clip in clips if clip.successors is not None]
-        is_sparse = any(place.record.annotated_frames is not None for place in places)
-        annotated = np.stack([place.annotated for place in places]) if is_sparse else None
-        boxes = self._boxes(places) if self._ends_on_key else (None, None)
-        return ClipBatch(
+        return self.targets([clip.place for clip in clips]).batch(
             clips=torch.from_numpy(np.stack([clip.frames for clip in clips])),
             masks=torch.from_numpy(np.stack([clip.masks for clip in clips])),
-            class_indices=torch.tensor([place.class_index for place in places]),
-            labelled=torch.tensor([place.record.labelled for place in places]),
-            annotated=None if annotated is None else torch.from_numpy(annotated),
             successors=torch.from_numpy(np.stack(successors)) if successors else None,
-            boxes_xyxy01=boxes[0],
-            box_classes=boxes[1],
         )
+
+    def places(self, step: int) -> list[ClipPlace]:
+        """Return where the clips of a step lie, if every place can be read."""
+        labelled = map(self.labelled_place, self._draws(step, self._num_labelled))
+        draws = self._draws(step, self._num_unlabelled)
+        return [*labelled, *map(self.unlabelled_place, draws)]
+
+    def targets(self, places: Sequence[ClipPlace]) -> ClipTargets:
+        """Return what is known of the clips at some places."""
+        return ClipTargets.of(
+            places, self._labels, is_sparse=self._is_sparse, with_boxes=self._ends_on_key
+        )
+
+    def _draws(self, step: int, count: int) -> range:
+        """Return the numbers of this part's clips of a step, of which the batch has `count`."""
+        part, num_parts = self._part
+        share = count // num_parts
+        first = step * count + part * share
+        return range(first, first + share)
 
     def labelled_place(self, draw: int) -> ClipPlace:
         """Return where the labelled clip number `draw` of the stream lies."""
@@ -222,15 +218,10 @@ class ClipSampler:
         seen = frame_indices[-1:] if self._ends_on_key else frame_indices
         return clip_class(record.tubes, seen, self._labels, preferred)
 
-    def _boxes(self, places: Sequence[ClipPlace]) -> tuple[torch.Tensor, torch.Tensor]:
-        records = [place.record for place in places]
-        boxes, classes = clip_boxes(records, [p.frame_indices for p in places], self._labels)
-        return torch.from_numpy(boxes), torch.from_numpy(classes)
-
     def _last_start(self, record: VideoRecord) -> int:
         """Return the last first frame; with a key frame, the last key frame."""
         reach = 0 if self._ends_on_key else int(self._offsets[-1])
-        return max(self._videos.num_frames[record.name] - 1 - reach, 0)
+        return max(self.videos.num_frames[record.name] - 1 - reach, 0)
 
     def _start_anywhere(self, record: VideoRecord, rng: np.random.Generator) -> int:
         return int(rng.integers(self._last_start(record) + 1))
@@ -249,20 +240,20 @@ class ClipSampler:
     def _frame_indices(self, start: int, record: VideoRecord) -> NDArray[np.int64]:
         if self._ends_on_key:
             start -= int(self._offsets[-1])
-        return np.clip(start + self._offsets, 0, self._videos.num_frames[record.name] - 1)
+        return np.clip(start + self._offsets, 0, self.videos.num_frames[record.name] - 1)
 
     def _read(self, place: ClipPlace) -> _Clip:
         indices, length = place.frame_indices, len(place.frame_indices)
-        if self._with_successors:  # in one go, as the file may have to be opened for it
-            last = self._videos.num_frames[place.record.name] - 1
-            indices = np.concatenate([indices, np.minimum(indices + 1, last)])
-        video = self._videos.clip(place.record.name, indices)
+        if self.with_successors:  # in one go, as the file may have to be opened for it
+            num_frames = self.videos.num_frames[place.record.name]
+            indices = np.concatenate([indices, place.successors(num_frames)])
+        video = self.videos.clip(place.record.name, indices)
         masks = np.zeros(video.frames.shape[:3], np.uint8) if video.masks is None else video.masks
         return _Clip(
             place=place,
             frames=video.frames[:length],
             masks=masks[:length],
-            successors=video.frames[length:] if self._with_successors else None,
+            successors=video.frames[length:] if self.with_successors else None,
         )
 
     def _read_unlabelled(self, draw: int) -> _Clip:

@@ -6,12 +6,15 @@ Legend: F frames of a video, T frames of a clip, h and w of the stored frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vadsdk.data.records import VideoRecord
+
+if TYPE_CHECKING:
+    from vadsdk.data.clip_bank import ClipBank
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -50,6 +53,11 @@ class StoredVideos(Protocol):
     @property
     def num_workers(self) -> int:
         """Clips that can be read at the same time."""
+        ...
+
+    @property
+    def whole_bank(self) -> ClipBank | None:
+        """A clip bank that holds all of them, if there is one."""
         ...
 
     def clip(self, name: str, frame_indices: NDArray[np.integer]) -> StoredVideo:

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 import vadsdk
+from vadsdk.data.bank_batches import device_batches
 from vadsdk.data.dataset import ActionDataset, VideoRecord, open_dataset
 from vadsdk.data.footage import unlabelled_records
-from vadsdk.data.prefetching import prefetch
 from vadsdk.data.sampling import ClipSampler
 from vadsdk.data.splits import apply_split, choose_labelled, read_split
 from vadsdk.errors import ConfigError, DatasetError, TrainingError
@@ -147,7 +147,7 @@ class Session:
             if report.step % train.save_every == 0 or last:
                 self._save(best)
 
-        batches = prefetch(sampler, self.trainer.step, train.max_steps)
+        batches = device_batches(sampler, self.device, self.trainer.step, train.max_steps)
         with MetricsLog(self.folder, self.trainer.step) as log, closing(batches):
             try:
                 self.trainer.run(batches, watch)
