@@ -56,7 +56,7 @@ def _compile(kernel: triton.JITFunction, *args: object, **kwargs: object) -> Non
     signature, constants, attributes = {}, {}, {}
     for position, parameter in enumerate(kernel.params):
         value = given[parameter.name]
-        kind = _type_of(value)
+        kind = "i32" if parameter.do_not_specialize else _type_of(value)
         if parameter.is_constexpr or kind == "constexpr":
             signature[parameter.name], constants[parameter.name] = "constexpr", value
             continue

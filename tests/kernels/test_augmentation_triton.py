@@ -9,6 +9,7 @@ import random
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -16,8 +17,9 @@ import torch.nn.functional as F
 from card_compiler import compiled_kernels
 from fresh_memory import fresh_memory_is_nan
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from vadsdk.kernels import augmentation
+from vadsdk.kernels import augmentation, augmentation_triton, view_maps_triton
 from vadsdk.kernels.augmentation_triton import make_views
 from vadsdk.kernels.view_parameters import ViewParameters, sample_view
 from vadsdk.kernels.view_settings import ViewSettings
@@ -271,6 +273,36 @@ def test_nothing_reads_a_value_of_a_tensor(monkeypatch: pytest.MonkeyPatch) -> N
     for sources in ((own,), (banked,), (own, banked._replace(frames=own.frames))):
         answers = make_views(sources, parameters, (11, 16), NORMALISED)
         assert all(view.shape == (4, 3, 3, 11, 16) and view.is_meta for view in answers)
+
+
+def test_tensors_on_a_card_take_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tensor's device decides, and nothing else; these only say that they lie on a card."""
+    taken: list[str] = []
+
+    def record(module: ModuleType, name: str) -> None:
+        def kernel(*arguments: object) -> tuple[str, str]:
+            taken.append(name)
+            return name, name
+
+        monkeypatch.setattr(module, name, kernel)
+
+    record(augmentation_triton, "make_views")
+    for name in ("undo_view", "transfer_maps", "apply_view_to_masks"):
+        record(view_maps_triton, name)
+    view = sample_view(4, EVERYTHING)
+    with FakeTensorMode():
+        clips = torch.empty((4, 3, *STORE, 3), dtype=torch.uint8, device="cuda")
+        indices = torch.empty((2, 4, 3), dtype=torch.int64, device="cuda")
+        bank, maps = clips.flatten(0, 1), torch.empty(4, 3, *STORE, device="cuda")
+        augmentation.apply_view(clips, view, STORE)
+        augmentation.apply_view_from_bank(bank, indices.unbind()[0], view, STORE)
+        augmentation.apply_view_with_gradients(clips, clips, view, STORE)
+        augmentation.apply_view_with_gradients_from_bank(bank, indices, view, STORE)
+        assert taken == ["make_views"] * 4
+        augmentation.undo_view(maps, view, STORE)
+        augmentation.transfer_maps(maps, view, view)
+        augmentation.apply_view_to_masks(maps, view, STORE)
+        assert taken[4:] == ["undo_view", "transfer_maps", "apply_view_to_masks"]
 
 
 PROGRAM = """

@@ -132,7 +132,9 @@ def _fill(
     _blur_kernel[grid](scratch, plan, *outputs, num_frames, height, width, **blocks)
 
 
-@triton.jit
+# Were its stride of 1 known, a thread would write pixels side by side, and gather them so: lanes that
+# gather side by side touch fewer lines of the cache.
+@triton.jit(do_not_specialize=["view_column_stride"])
 def _view_kernel(
     frames_ptr: tl.tensor,
     successors_ptr: tl.tensor,
