@@ -84,6 +84,13 @@ def test_maps_of_one_view_are_taken_into_another(num_frames: int) -> None:
     )
 
 
+def test_the_references_own_gradients_are_those_of_small_changes() -> None:
+    maps, view = torch.randn(2, 2, 5, 6, dtype=torch.float64), sample_view(2, GEOMETRY)
+    assert torch.autograd.gradcheck(
+        lambda exact: augmentation.undo_view(exact, view, (4, 7))[0], maps.requires_grad_()
+    )
+
+
 def test_half_precision_maps_are_moved_in_single_precision() -> None:
     maps, view = torch.randn(3, 3, *SIZE).bfloat16(), sample_view(3, GEOMETRY)
     assert_same_move(

@@ -4,17 +4,21 @@ Each pixel of a view is gathered from the uint8 frames where they lie (a bank, o
 coloured, normalised and written once in the network's type and memory format; temporal gradients
 are made of the same gathered pixels.
 
-Bytes at 16 x 8 x 224 x 224 from 256 x 256 in bfloat16: 25 MB read at most once (a crop reads less),
-6 MB of them before that for the mean brightness, 39 MB written: 64 MB, 19 us at an H200's 3.4 TB/s
-of copying; in float32 102 MB, 30 us. With gradients twice that; views that are stored in between
-would take 154 MB written and read more. One thread reads 12 bytes a pixel and frame through the
-first-level cache; coordinates, weights and masks are shared by the frames of a block.
+Bytes at 16 x 8 x 224 x 224 from 256 x 256: 25 MB read at most once (a crop reads less), 39 MB
+written in bfloat16, 77 MB in float32; 6 MB (a quarter of the rows) are read before that for the
+mean brightness of clips whose contrast changes. At the 3.4 TB/s that an H200 copies at, 64 MB take
+19 us and 102 MB 30 us. With gradients all doubles; views that were stored in between would be
+154 MB written and 154 MB read again. The compiler's code for sm_90 takes about 105 instructions a
+pixel and frame (12 loads of a byte, as many conversions, 21 products), which 132 SMs issue in
+23 us: in bfloat16 instructions and memory are near balance, so those count as much as bytes here.
+Coordinates, weights and cut-outs are worked out once for the frames of a program.
 
-A blur needs the 5 x 5 sharp pixels around, where a gather of its own would read 25 x 12 bytes a
-pixel through the first-level cache, about 20 us a clip on the whole card. So clips that blur are
-first moved into float32 scratch with two pixels of margin (10 MB a clip) and a second pass smooths
-them from there: 24 bytes a pixel and frame more than the 9 of a sharp clip, 3 us a clip at copying
-speed. Programs of other clips end at once; views that never blur have no such pass.
+A blur needs the 5 x 5 sharp pixels around. Gathering those anew is 25 x 12 loads a pixel and
+frame, about 20 us for each blurred clip on the whole card. So clips that blur are first moved into
+float32 scratch with two pixels of margin (10 MB a clip), and a second pass smooths them from there:
+24 bytes a pixel and frame more than the 9 of a sharp clip in bfloat16, 3 us a clip at copying
+speed, 5 us of instructions. Programs of sharp clips end at once; views that never blur
+(`blur_sigmas` is None) have neither pass nor scratch.
 
 Legend: B clips, T frames, S sources of frames (2 with successors), N frames that lie together,
     H, W their size, h, w the view's. A program moves P pixels of some frames of one clip.
@@ -132,7 +136,7 @@ def _fill(
     _blur_kernel[grid](scratch, plan, *outputs, num_frames, height, width, **blocks)
 
 
-# Were its stride of 1 known, a thread would write pixels side by side, and gather them so: lanes that
+# Were a stride of 1 known, a thread would write pixels side by side, and gather them so; lanes that
 # gather side by side touch fewer lines of the cache.
 @triton.jit(do_not_specialize=["view_column_stride"])
 def _view_kernel(

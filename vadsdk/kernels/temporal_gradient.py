@@ -5,7 +5,9 @@
     successors  . x . . . x . . . .      gradient of frame t: (x_t - x_{t+1} + white) / 2
 
 The release writes these images to JPEG files before training (reference.md section 4); here they
-are made on the device from frames that are there anyway, so JPEG's loss is left out.
+are made on the device from frames that are there anyway, so JPEG's loss is left out. In training
+they are those of views, normalised as views are, and on a card one kernel makes both
+(`augmentation.apply_view_with_gradients`).
 """
 
 from __future__ import annotations
