@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import typer
+from tiny_data import make_dataset
 from typer.testing import CliRunner
 
 import vadsdk
@@ -49,6 +51,22 @@ def test_a_defect_keeps_its_traceback() -> None:
 def test_wrong_usage_is_exit_2() -> None:
     assert CliRunner().invoke(app, ["predict"]).exit_code == 2
     assert CliRunner().invoke(app, ["no-such-verb"]).exit_code == 2
+
+
+def test_a_program_that_is_asked_to_end_removes_what_is_half_written(tmp_path: Path) -> None:
+    make_dataset(tmp_path / "set")
+    script = (
+        "import os, signal, sys\n"
+        "from vadsdk.cli import app\n"
+        "from vadsdk.data import measuring\n"
+        "measuring.probe = lambda path: os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"sys.argv = ['vadsdk', 'data', 'import', 'auto', {str(tmp_path / 'set')!r},"
+        f" '--out', {str(tmp_path / 'out')!r}]\n"
+        "app.main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert ended.returncode == 128 + signal.SIGTERM, ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 def test_the_version_is_the_package_s() -> None:

@@ -133,6 +133,15 @@ def test_what_is_no_archive_is_said(tmp_path: Path, name: str, content: bytes) -
             pass
 
 
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {"a.txt": b"1"})
+    (tmp_path / "file").write_bytes(b"")
+    expected = f"cannot unpack {path} in {tmp_path / 'file' / 'work'}: Not a directory; choose ano"
+    with pytest.raises(DatasetError, match=re.escape(expected)):
+        with unpacked(path, tmp_path / "file" / "work"):
+            pass
+
+
 @MAKERS
 def test_a_cut_archive_is_said(tmp_path: Path, make: Make) -> None:
     path = make(tmp_path / name_for(make), {"a.txt": bytes(range(256)) * 300})

@@ -62,6 +62,57 @@ def test_a_folder_that_is_taken_is_left_alone(native_folder: Path, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+def test_an_empty_folder_is_filled_and_stays_the_same_folder(
+    native_folder: Path, tmp_path: Path
+) -> None:
+    before = tmp_path.stat().st_ino  # a disk of its own could not be replaced
+    import_dataset(open_dataset(native_folder), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset.json", "masks", "videos"]
+    assert tmp_path.stat().st_ino == before
+    assert not check_dataset(tmp_path).problems
+
+
+def test_the_current_folder_can_be_filled(
+    native_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    import_dataset(open_dataset(native_folder), Path())
+    assert (tmp_path / "dataset.json").is_file()
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_of_two_imports_into_one_folder_one_is_whole_and_one_is_told(
+    native_folder: Path, tmp_path: Path, exists: bool
+) -> None:
+    out = tmp_path / "out"
+    if exists:
+        out.mkdir()
+
+    def fill(done: int, total: int) -> None:
+        if done == total:
+            (out / "videos").mkdir(parents=True)
+            (out / "videos" / "of the other").write_bytes(b"")
+
+    with pytest.raises(DatasetError, match="out has been filled by something else meanwhile; noth"):
+        import_dataset(open_dataset(native_folder), out, progress=fill)
+    assert [path.name for path in out.rglob("*")] == ["videos", "of the other"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_nothing_is_left_of_an_import_that_is_stopped(
+    native_folder: Path, tmp_path: Path, error: type[BaseException]
+) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 5:
+            raise error
+
+    for out in (tmp_path / "new", tmp_path):
+        with pytest.raises(error):
+            import_dataset(open_dataset(native_folder), out, progress=stop)
+        assert not list(tmp_path.iterdir())
+
+
 def test_nothing_is_left_of_an_import_that_fails(native_folder: Path, tmp_path: Path) -> None:
     shutil.copytree(native_folder, tmp_path / "set")
     source = open_dataset(tmp_path / "set")

@@ -1,12 +1,14 @@
 """The command `vadsdk`: one verb a file; errors become messages and exit codes here alone.
 
 Exit codes: 0 done, 1 a `VadsdkError` or a missing extra (a message is printed), 2 wrong usage,
-130 Ctrl-C.
+130 Ctrl-C, 143 asked to end (SIGTERM).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import signal
+import sys
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -87,7 +89,12 @@ def _options(
     """Detect who does what, where, from when to when: fine-tune, export, stream."""
 
 
+def _end(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Run the command line and exit."""
     console.spell_out_unprintable()
+    signal.signal(signal.SIGTERM, _end)  # else nothing that is half-written would be removed
     app()

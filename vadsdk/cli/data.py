@@ -131,13 +131,13 @@ def check(
             progress=progress,
         )
     print_problems(report.problems, root, all_of_them=show_all)
-    if json is not None:
-        write_problems(json, report)
     console.stdout.print(
         f"{root} ({report.format}): {report.num_videos} videos, {counted(report.problems)}",
         soft_wrap=True,
         markup=False,
     )
+    if json is not None:
+        write_problems(json, report)
     if report.num_fatal:
         raise typer.Exit(1)
 

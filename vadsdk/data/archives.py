@@ -54,7 +54,7 @@ def unpacked(path: Path, beside: Path, limits: UnpackLimits | None = None) -> It
 
     Args:
         path: the archive.
-        beside: the temporary folder is made in this one, so that files can be moved out of it.
+        beside: the temporary folder is made in this one, so that files can be linked out of it.
         limits: how much may come out.
 
     Raises:
@@ -62,8 +62,13 @@ def unpacked(path: Path, beside: Path, limits: UnpackLimits | None = None) -> It
 
     Errors of vadsdk that are raised in the block name members of the archive, too.
     """
-    beside.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=beside))
+    try:
+        beside.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=beside))
+    except OSError as error:
+        raise DatasetError(
+            f"cannot unpack {path} in {beside}: {error.strerror or error}; choose another folder"
+        ) from error
     try:
         _unpack(path, folder, limits or UnpackLimits())
         yield _only_folder(folder)

@@ -5,11 +5,12 @@
       its masks      ------------>    masks/...json
       its annotation ------------>    dataset.json    written last
 
-All of it grows in a hidden folder beside `out` and gets its name at the end.
+All of it grows in a hidden folder beside `out`, in it if it exists, and gets its name at the end.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from vadsdk.data.contained_paths import LEADS_OUT, ContainedPaths
 from vadsdk.data.measuring import fitted, measured
-from vadsdk.data.native_schema import MaskFile, MaskTrack
+from vadsdk.data.native_schema import DATASET_FILE, MaskFile, MaskTrack
 from vadsdk.data.native_writer import NativeVideo, write_dataset, write_mask_file
 from vadsdk.data.records import ActionDataset, VideoRecord
 from vadsdk.data.rle import EncodedMasks, encode_in_parts
@@ -71,13 +72,15 @@ def import_dataset(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DatasetError(f"{out} exists already; give a new folder, or remove that one")
-    growing = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    growing = _growing_place(out.absolute())
     try:
         report = _write(dataset, growing, root, progress)
-        if out.exists():
-            out.rmdir()
-        growing.rename(out)
+        _move(growing, out.absolute())
     except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise DatasetError(
+                f"{out} has been filled by something else meanwhile; nothing was imported"
+            ) from error
         raise DatasetError(
             f"cannot write {out}: {error.strerror or error}. Free some space or choose another "
             "folder, then run again; nothing was imported"
@@ -85,6 +88,27 @@ def import_dataset(
     finally:
         shutil.rmtree(growing, ignore_errors=True)
     return report
+
+
+def _growing_place(out: Path) -> Path:
+    """Return a folder beside `out`; in it if it exists, as it may be a disk of its own."""
+    name = f".{out.name}.{os.getpid()}.partial"
+    return out / name if out.exists() else out.with_name(name)
+
+
+def _move(growing: Path, out: Path) -> None:
+    """Give the files their place, `dataset.json`, which makes a data set of them, last."""
+    if growing.parent != out:
+        growing.rename(out)
+        return
+    moved: list[Path] = []
+    try:
+        for entry in sorted(growing.iterdir(), key=lambda entry: entry.name == DATASET_FILE):
+            moved.append(entry.rename(out / entry.name))
+    except BaseException:
+        for path in moved:
+            shutil.rmtree(path)
+        raise
 
 
 def _write(
