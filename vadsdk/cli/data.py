@@ -10,12 +10,14 @@ from typing import Annotated
 import typer
 
 from vadsdk.cli import annotation, console
+from vadsdk.cli.bank import bank
 from vadsdk.data.problems import DEFAULT_CLIP_FRAMES
 
 data_app = typer.Typer(
     name="data", help="Make, check, split and describe data sets.", no_args_is_help=True
 )
 
+data_app.command("bank")(bank)
 data_app.command("export")(annotation.export)
 data_app.command("prelabel")(annotation.prelabel)
 

@@ -91,9 +91,11 @@ class ClipBank:
         """(N, P) uint8, 8 pixels a byte, the first in the highest bit."""
         self.records = read_records(index["videos"], arrays)
         """The videos, annotated as when the bank was built or as `only` was given them."""
-        self._by_name = {record.name: record for record in self.records}
         self.entries = {video["name"]: _entry(video) for video in index["videos"]}
         """By name."""
+        self._by_name = {record.name: record for record in self.records}
+        self.num_frames = {name: self.entries[name].num_frames for name in self._by_name}
+        """Frames of each of the records, by name."""
         self.skipped = {
             name: SkippedVideo(reason=str(reason), source=_source(source))
             for name, reason, source in index["skipped"]
@@ -117,11 +119,6 @@ class ClipBank:
             raise DamagedBankError(
                 f"the clip bank {path} does not hold what it says: {error}"
             ) from None
-
-    @property
-    def num_frames(self) -> dict[str, int]:
-        """Frames of each of the records, by name."""
-        return {record.name: self.entries[record.name].num_frames for record in self.records}
 
     @property
     def num_workers(self) -> int:
@@ -169,6 +166,7 @@ class ClipBank:
         fewer = copy.copy(self)
         fewer.records = tuple(records)
         fewer._by_name = {record.name: record for record in records}
+        fewer.num_frames = {name: self.entries[name].num_frames for name in fewer._by_name}
         return fewer
 
     def shard(self, rank: int, world_size: int) -> Self:

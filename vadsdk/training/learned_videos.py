@@ -46,12 +46,13 @@ def learned_videos(
         DatasetError: no video is usable, or the bank cannot be used or made.
     """
     num_workers = settings.num_decoders or min(max(os.cpu_count() or 2, 2), 8)
-    budget = _byte_budget(settings, device)
+    budget = int(settings.memory_gigabytes * 2**30)
     place = _bank_place(settings, store_size, num_workers)
     bank = None
     if place is not None:
         needs_all = settings.bank == "auto" and device.type == "cpu"
-        bank = _bank(dataset, records, place, budget, needs_all=needs_all, watcher=watcher)
+        admitted = max(budget, _card_bytes(device))
+        bank = _bank(dataset, records, place, admitted, needs_all=needs_all, watcher=watcher)
     decoded = DecodedVideos(
         dataset,
         records,
@@ -118,9 +119,7 @@ def _bank(
     )
 
 
-def _byte_budget(settings: DataSettings, device: torch.device) -> int:
-    budget = int(settings.memory_gigabytes * 2**30)
-    if device.type != "cuda" or settings.bank == "off":
-        return budget
-    total = torch.cuda.get_device_properties(device).total_memory
-    return max(budget, int(_CARD_SHARE * total))
+def _card_bytes(device: torch.device) -> int:
+    if device.type != "cuda":
+        return 0
+    return int(_CARD_SHARE * torch.cuda.get_device_properties(device).total_memory)
