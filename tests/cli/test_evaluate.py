@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,6 +74,55 @@ def test_scores_come_as_tables_json_and_pictures(
     pictures = {"per_class.png", "precision_recall.png", "confusions.png", "worst_tubes.jpg"}
     assert {path.name for path in out.iterdir()} == {"scores.json", *pictures}
     assert all((out / name).stat().st_size > 1000 for name in pictures)
+
+
+def copied(data: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Return a data set of the same videos with a changed annotation."""
+    folder.mkdir()
+    content = json.loads((data / "dataset.json").read_text(encoding="utf-8"))
+    change(content)
+    for video in content["videos"]:
+        video["path"] = Path(video["path"]).name
+        (folder / video["path"]).hardlink_to(data / "videos" / video["path"])
+    (folder / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def test_labels_may_be_in_another_order_but_not_others(
+    tiny_export: ExportReport, data: Path, tmp_path: Path
+) -> None:
+    turned = copied(data, tmp_path / "turned", lambda content: content["labels"].reverse())
+    found = []
+    for folder in (data, turned):
+        out = tmp_path / f"scores of {folder.name}"
+        assert evaluate(tiny_export.path, "--data", folder, "--out", out).exit_code == 0
+        found.append(json.loads((out / "scores.json").read_text(encoding="utf-8")))
+    assert found[0]["frame_map_50"] == pytest.approx(found[1]["frame_map_50"], abs=1e-6)
+    assert found[0]["per_class"] == found[1]["per_class"]
+    more = copied(data, tmp_path / "more", lambda content: content["labels"].append("dig"))
+    refused = evaluate(tiny_export.path, "--data", more)
+    assert refused.exit_code == 1
+    assert "different labels: the data set alone has dig." in " ".join(refused.stderr.split())
+
+
+def test_where_nothing_is_annotated_nothing_is_scored(
+    tiny_export: ExportReport, data: Path, tmp_path: Path
+) -> None:
+    def forget(content: dict[str, Any]) -> None:
+        for video in content["videos"]:
+            video["tubes"] = []
+
+    empty, out = copied(data, tmp_path / "empty", forget), tmp_path / "scores"
+    done = evaluate(tiny_export.path, "--data", empty, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "no video has an annotated action" in done.output
+    assert "nan" not in done.output
+    values = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    assert values["video_map_50"] is None
+    path = tiny_export.path
+    both = evaluate(path, path, "--compare", "--data", empty, "--resamples", 100)
+    assert both.exit_code == 0, both.output
+    assert "nan" not in both.output
 
 
 def test_box_models_are_scored_as_detectors(

@@ -119,7 +119,7 @@ def evaluate(
         is_recognition,
     )
     from vadsdk.data.dataset import open_dataset
-    from vadsdk.runtime import load_model, with_min_score
+    from vadsdk.runtime import load_model, with_labels, with_min_score
 
     _check_number(len(models), compare=compare)
     dataset = open_dataset(
@@ -134,7 +134,8 @@ def evaluate(
     records = [record for record in dataset.split(split) if record.labelled]
     if not records:
         raise DatasetError(f"no video of split {split!r} in {data} is annotated")
-    runners = [with_min_score(load_model(model, device), min_score) for model in models]
+    loaded = [with_labels(load_model(model, device), dataset.labels) for model in models]
+    runners = [with_min_score(model, min_score) for model in loaded]
     task = EvaluationTask(
         models=models,
         runners=runners,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from vadsdk.streaming.scoring_linking import ONLINE
 if TYPE_CHECKING:
     from vadsdk.evaluation import ClassScores, RecallProtocol
     from vadsdk.evaluation.bootstrap import BootstrapInterval, PairedDifference
+    from vadsdk.evaluation.streaming_measures import StreamingSummary
     from vadsdk.streaming.scoring import ScoredVideos
     from vadsdk.streaming.scoring_objects import ObjectScores
 
@@ -79,8 +81,7 @@ def show_difference(
     others: dict[str, object] = {}
     for name in [name for name in first if name in second]:
         a, b = first[name], second[name]
-        difference = "-" if b - a != b - a else f"{100 * (b - a):+.1f}"
-        table.add_row(name, _percent(a), _percent(b), difference)
+        table.add_row(name, _percent(a), _percent(b), _points(b - a))
         others[name] = {"a": a, "b": b}
     console.stdout.print(table)
     values = {
@@ -118,8 +119,8 @@ def _print_video_maps(scored: ScoredVideos, intervals: tuple[BootstrapInterval, 
         title=f"tubes: {linking}, convention: {scored.report.convention}",
     )
     for threshold, interval in zip(THRESHOLDS, intervals, strict=True):
-        ends = f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
-        table.add_row(f"IoU {threshold:g}", f"{100 * interval.estimate:.1f}", ends)
+        ends = f"{_percent(interval.low)} to {_percent(interval.high)}"
+        table.add_row(f"IoU {threshold:g}", _percent(interval.estimate), ends)
     table.add_row("IoU 0.5:0.95", _percent(scored.report.video_map_50_95), "")
     console.stdout.print(table)
     if len(scored.linked) == 1:
@@ -138,15 +139,20 @@ def _print_recalls(scored: ScoredVideos) -> None:
         f"{_percent(recall.classification_recall)} % of annotated boxes, IoU above 0.5",
         highlight=False,
     )
-    console.stdout.print(
-        f"as a stream: {stream.num_detected} of {stream.num_tubes} actions seen, "
-        f"{stream.median_delay_seconds:.2f} s after their start (median), "
-        f"{100 * stream.coverage:.0f} % of their frames covered, {stream.num_switches} id "
-        f"switches, {stream.num_fragmentations} interruptions",
-        highlight=False,
-    )
+    if stream.num_tubes:
+        console.stdout.print(_stream_line(stream), highlight=False)
     if scored.report.recall_protocol is not None:
         console.stdout.print(_recall_line(scored.report.recall_protocol), highlight=False)
+
+
+def _stream_line(stream: StreamingSummary) -> str:
+    delay = stream.median_delay_seconds
+    after = "" if math.isnan(delay) else f", {delay:.2f} s after their start (median)"
+    return (
+        f"as a stream: {stream.num_detected} of {stream.num_tubes} actions seen{after}, "
+        f"{100 * stream.coverage:.0f} % of their frames covered, {stream.num_switches} id "
+        f"switches, {stream.num_fragmentations} interruptions"
+    )
 
 
 def _recall_line(recall: RecallProtocol) -> str:
@@ -210,14 +216,15 @@ def _print_differences(
     for threshold, first, second, row in zip(
         THRESHOLDS, *(_means(one) for one in found), differences, strict=True
     ):
-        ends = f"{100 * row.difference.low:+.1f} to {100 * row.difference.high:+.1f}"
+        ends = f"{_points(row.difference.low)} to {_points(row.difference.high)}"
+        better = "-" if math.isnan(row.difference.estimate) else f"{100 * row.share_b_better:.0f} %"
         table.add_row(
             f"IoU {threshold:g}",
-            f"{100 * first:.1f}",
-            f"{100 * second:.1f}",
-            f"{100 * row.difference.estimate:+.1f}",
+            _percent(first),
+            _percent(second),
+            _points(row.difference.estimate),
             ends,
-            f"{100 * row.share_b_better:.0f} %",
+            better,
         )
     console.stdout.print(table)
 
@@ -227,4 +234,8 @@ def _means(scored: ScoredVideos) -> list[float]:
 
 
 def _percent(share: float) -> str:
-    return "-" if share != share else f"{100 * share:.1f}"
+    return "-" if math.isnan(share) else f"{100 * share:.1f}"
+
+
+def _points(difference: float) -> str:
+    return "-" if math.isnan(difference) else f"{100 * difference:+.1f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -82,6 +83,8 @@ def print_scores(scores: EvaluationReport | RecognitionScores) -> None:
 def _summary(scores: EvaluationReport | RecognitionScores) -> str:
     if isinstance(scores, RecognitionScores):
         return f"top-1 accuracy {100 * scores.top_1:.1f} %   top-5 {100 * scores.top_5:.1f} %"
+    if math.isnan(scores.mean_best_iou):
+        return "no video has an annotated action"
     return (
         f"class accuracy {100 * scores.class_accuracy:.1f} %   "
         f"mean best tube IoU {scores.mean_best_iou:.2f}"

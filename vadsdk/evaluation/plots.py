@@ -59,7 +59,7 @@ def plot_bars(
         mean = values[order].mean()
         axes.axvline(mean, color="#b5482f", linewidth=1, label=f"mean {mean:.1f}")
         axes.legend(loc="lower right", frameon=False)
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(order), 1) - 0.5, -0.5)  # the first bar on top; room even without any
     axes.set(xlim=(0, 112), xlabel=unit, title=title)
     axes.spines[["top", "right"]].set_visible(False)
     _save(figure, path)
@@ -121,7 +121,8 @@ def plot_confusions(
     side = 2.0 + INCHES_PER_CLASS * max(len(labels), 4)
     figure = _new_figure(width=side + 1.0, height=side)
     axes = figure.add_subplot()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    if rows:
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     names = [f"{labels[row]} ({counts[row].sum()})" for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=8)
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
