@@ -98,7 +98,7 @@ class BankOnDevice:
             packed: (B, T, P), on any device.
             known: (B,) bool, there as well.
         """
-        return unpack_masks(packed, self.store_size) * known[:, None, None, None]
+        return unpack_masks(packed * known[:, None, None], self.store_size)
 
     def _rows(self, stored: Tensor, indices: Tensor) -> Tensor:
         flat = stored.flatten(1)
