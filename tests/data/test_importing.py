@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,6 +43,17 @@ def test_an_imported_data_set_says_the_same(native_folder: Path, tmp_path: Path)
             source.actor_masks(record, frames), found.actor_masks(copy, frames)
         )
     assert not check_dataset(out).num_fatal
+
+
+@pytest.mark.parametrize("label", ["", " ", "a\x1b[2J", "caf\udce9"])
+def test_a_label_that_is_no_name_is_told_before_anything_is_written(
+    native_folder: Path, tmp_path: Path, label: str
+) -> None:
+    source = open_dataset(native_folder)
+    source.labels = (*source.labels, label)
+    with pytest.raises(DatasetError, match=re.escape(f"the label {label!r} is no name that can")):
+        import_dataset(source, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_video_is_left_out_and_named(native_folder: Path, tmp_path: Path) -> None:

@@ -57,6 +57,14 @@ def test_tables_show_the_numbers(tmp_path: Path) -> None:
     assert "12.5" in text
 
 
+def test_names_like_formulas_are_drawn(tmp_path: Path) -> None:
+    label = r"$5 and \frac$"
+    write_dataset(tmp_path, (label,), [add_video(tmp_path, "a", (make_tube(label, 0, 5),))])
+    dataset = open_dataset(tmp_path)
+    save_picture(dataset, describe(dataset), tmp_path / "stats.png")
+    assert (tmp_path / "stats.png").is_file()
+
+
 def test_the_picture_is_written_even_without_examples(tmp_path: Path) -> None:
     dataset = open_dataset(make_uneven(tmp_path))
     for path in (tmp_path / "videos").iterdir():

@@ -28,7 +28,13 @@ def some_scores(labels: tuple[str, ...]) -> ClassScores:
 
 @pytest.mark.parametrize("plot", [plot_class_bars, plot_precision_recall])
 @pytest.mark.parametrize(
-    "labels", [("wave",), ("wave", "kick", "jump"), tuple("abcdefghijklmnopqrstuvwxyz")]
+    "labels",
+    [
+        ("wave",),
+        ("a $\\frac$ b", "$c$", "50 $"),
+        ("wave", "kick", "jump"),
+        tuple("abcdefghijklmnopqrstuvwxyz"),
+    ],
 )
 def test_a_plot_is_a_picture_that_is_not_blank(plot, labels, tmp_path: Path) -> None:
     path = tmp_path / "plot.png"
@@ -60,6 +66,18 @@ def test_confusions_and_bars_are_pictures(tmp_path: Path) -> None:
     plot_confusions(counts, ("a", "b"), ("a", "b", "missed"), path, title="t", unit="clips")
     assert np.ptp(cv2.imread(str(path))) > 200
     plot_bars(["a", "b"], [0.5, float("nan")], tmp_path / "bars.png", title="t", unit="share")
+    assert np.ptp(cv2.imread(str(tmp_path / "bars.png"))) > 150
+
+
+def test_confusions_of_nothing_and_of_names_like_formulas_are_pictures(tmp_path: Path) -> None:
+    labels, path = ("$x$", r"\frac$ $"), tmp_path / "confusions.png"
+    for counts in (np.zeros((2, 2), np.int64), np.eye(2, dtype=np.int64)):
+        plot_confusions(counts, labels, labels, path, title="t", unit="clips")
+        assert np.ptp(cv2.imread(str(path))) > 200
+
+
+def test_bars_of_nothing_are_a_picture(tmp_path: Path) -> None:
+    plot_bars(["a"], [float("nan")], tmp_path / "bars.png", title="t", unit="share")
     assert np.ptp(cv2.imread(str(tmp_path / "bars.png"))) > 150
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from vadsdk.data.contained_paths import LEADS_OUT, ContainedPaths
 from vadsdk.data.measuring import fitted, measured
+from vadsdk.data.native_annotation import is_label
 from vadsdk.data.native_schema import DATASET_FILE, MaskFile, MaskTrack
 from vadsdk.data.native_writer import NativeVideo, write_dataset, write_mask_file
 from vadsdk.data.records import ActionDataset, VideoRecord
@@ -68,10 +69,16 @@ def import_dataset(
         progress: called with the videos done and their number.
 
     Raises:
-        DatasetError: `out` is taken, no video could be brought over, or the disk is full.
+        DatasetError: `out` is taken, a label is no name, no video can be brought over, or the disk
+            is full.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DatasetError(f"{out} exists already; give a new folder, or remove that one")
+    for label in dataset.labels:
+        if not is_label(label):
+            raise DatasetError(
+                f"{dataset.name}: the label {label!r} is no name that can be printed; rename it"
+            )
     growing = _growing_place(out.absolute())
     try:
         report = _write(dataset, growing, root, progress)

@@ -73,7 +73,7 @@ def document_problems(document: DatasetFile, root: Path) -> list[Problem]:
     problems += [
         Problem(file, f"labels[{index}]", f"the label {label!r} is no name; write one or drop it")
         for index, label in enumerate(document.labels)
-        if not label.strip() or not label.isprintable()
+        if not is_label(label)
     ]
     paths = Counter(str(PurePosixPath(video.path)) for video in document.videos)
     for index, video in enumerate(document.videos):
@@ -87,6 +87,11 @@ def document_problems(document: DatasetFile, root: Path) -> list[Problem]:
         problems += _video_label_problems(file, field, video, document.labels)
         problems += _tubes_problems(file, field, video, document.labels)
     return problems
+
+
+def is_label(text: str) -> bool:
+    """Whether a text can name a class: something that can be seen, and nothing that cannot."""
+    return bool(text.strip()) and text.isprintable()
 
 
 def _path_problems(file: str, field: str, root: Path, path: str) -> list[Problem]:

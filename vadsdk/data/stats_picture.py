@@ -16,6 +16,7 @@ from vadsdk.data.measuring import measured
 from vadsdk.data.records import ActionDataset, VideoRecord
 from vadsdk.data.stats import DatasetStats
 from vadsdk.errors import ConfigError, VideoError
+from vadsdk.evaluation.plots import as_it_is
 from vadsdk.structures import Tube
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def save_picture(dataset: ActionDataset, stats: DatasetStats, path: Path) -> Non
     num_rows = math.ceil(len(examples) / COLUMNS)
     bars_height = max(3.5, 0.22 * len(stats.classes) + 1)
     figure = Figure(figsize=(15, bars_height + 2.2 * num_rows), layout="constrained")
-    figure.suptitle(stats.name)
+    figure.suptitle(as_it_is(stats.name))
     ratios = (bars_height, max(2.2 * num_rows, 0.1))
     charts, sheet = figure.subfigures(2, 1, squeeze=False, height_ratios=ratios)[:, 0]
     _draw_charts(charts.subplots(1, 3), stats)
@@ -55,18 +56,18 @@ def save_picture(dataset: ActionDataset, stats: DatasetStats, path: Path) -> Non
             cell.axis("off")
         for cell, (label, image) in zip(sheet.axes, examples, strict=False):
             cell.imshow(image)
-            cell.set_title(label, fontsize=9)
+            cell.set_title(as_it_is(label), fontsize=9)
     with complete_or_absent(path) as temporary:
         figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=90)
 
 
 def _draw_charts(axes: NDArray[np.object_], stats: DatasetStats) -> None:
     balance, lengths, sizes = axes
-    labels = [row.label for row in stats.classes]
+    labels = [as_it_is(row.label) for row in stats.classes]
     left = np.zeros(len(labels))
     for split in stats.splits:
         counts = np.array([row.num_actions[split.name] for row in stats.classes])
-        balance.barh(labels, counts, left=left, label=split.name)
+        balance.barh(labels, counts, left=left, label=as_it_is(split.name))
         left = left + counts
     balance.invert_yaxis()
     balance.set(title="actions of each class", xlabel="actions")

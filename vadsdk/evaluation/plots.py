@@ -53,7 +53,7 @@ def plot_bars(
     figure = _new_figure(width=7.0, height=1.4 + INCHES_PER_CLASS * max(len(order), 2))
     axes = figure.add_subplot()
     bars = axes.barh(np.arange(len(order)), values[order], color="#3b6ea5")
-    axes.set_yticks(np.arange(len(order)), [names[index] for index in order])
+    axes.set_yticks(np.arange(len(order)), [as_it_is(names[index]) for index in order])
     axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
     if len(order):
         mean = values[order].mean()
@@ -80,7 +80,7 @@ def plot_precision_recall(scores: ClassScores, path: Path, *, title: str) -> Non
         if not np.isfinite(average) or not len(curve.scores):
             continue
         recalls = np.append(0.0, curve.recalls)
-        name = f"{label} {100 * average:.1f}"
+        name = f"{as_it_is(label)} {100 * average:.1f}"
         if curve.area == "envelope":
             envelope = np.append(curve.envelope[:1], curve.envelope)
             axes.step(recalls, envelope, where="pre", linewidth=1.2, label=name)
@@ -123,9 +123,9 @@ def plot_confusions(
     axes = figure.add_subplot()
     if rows:
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    names = [f"{labels[row]} ({counts[row].sum()})" for row in rows]
+    names = [f"{as_it_is(labels[row])} ({counts[row].sum()})" for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=8)
-    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
+    axes.set_xticks(range(len(columns)), map(as_it_is, columns), rotation=90, fontsize=8)
     for row, column in zip(*np.nonzero(shares), strict=True):
         share = shares[row, column]
         colour = "white" if share > 0.6 else "black"
@@ -133,6 +133,11 @@ def plot_confusions(
         axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
     axes.set(xlabel="taken for", ylabel=f"annotated ({unit})", title=title)
     _save(figure, path)
+
+
+def as_it_is(text: str) -> str:
+    """Return a label so that matplotlib draws it as it is: `$` would begin a formula."""
+    return text.replace("$", r"\$")
 
 
 def _new_figure(*, width: float, height: float) -> Figure:
