@@ -116,11 +116,10 @@ class _CoherenceLosses(torch.autograd.Function):
     ) -> Tensor:
         """Sum over the strips of each clip, then over the clips."""
         walk = Walk(first, second, validity, form)
-        with torch.autocast("cpu", enabled=False):
-            clips = [
-                _joined([_strip_sums(strip, form) for strip in walk.clip(index)])
-                for index in range(len(first))
-            ]
+        clips = [
+            _joined([_strip_sums(strip, form) for strip in walk.clip(index)])
+            for index in range(len(first))
+        ]
         pixels = first[:, :1].numel() if validity is None else float(validity.sum())
         ctx.count = max(pixels * first.shape[1], 1)
         ctx.form, ctx.weights = form, weights
@@ -145,16 +144,15 @@ class _CoherenceLosses(torch.autograd.Function):
         ]
         factors = [float(g) * 2 / ctx.count for g in gradient]
         walk = Walk(first, second, validity, ctx.form)
-        with torch.autocast("cpu", enabled=False):
-            for index, stretches in enumerate(ctx.stretches):
-                for strip in walk.clip(index):
-                    slopes = walk.memory("slopes", *strip.distances.shape)
-                    _fill_slopes(slopes, strip, stretches, ctx.weights, factors)
-                    for answer, maps in zip(answers, strip.compared.chunk(2), strict=True):
-                        if answer is not None:
-                            target = answer[index].flatten(1)[:, strip.columns]
-                            target.copy_(_of_logits(slopes, maps, walk, ctx.form))
-                        slopes.neg_()  # the second answer is taken off the first
+        for index, stretches in enumerate(ctx.stretches):
+            for strip in walk.clip(index):
+                slopes = walk.memory("slopes", *strip.distances.shape)
+                _fill_slopes(slopes, strip, stretches, ctx.weights, factors)
+                for answer, maps in zip(answers, strip.compared.chunk(2), strict=True):
+                    if answer is not None:
+                        target = answer[index].flatten(1)[:, strip.columns]
+                        target.copy_(_of_logits(slopes, maps, walk, ctx.form))
+                    slopes.neg_()  # the second answer is taken off the first
         return answers[0], answers[1], None, None, None
 
 

@@ -36,7 +36,9 @@ class Strip(NamedTuple):
 
 
 class Walk:
-    """Takes two answers apart into strips; wants autocast switched off.
+    """Takes two answers apart into strips.
+
+    All products are written into memory that is given, which autocast leaves alone.
 
     Args:
         first: (B, T, H, W) logits.

@@ -126,9 +126,11 @@ def _variance(clip: Tensor, windows: Tensor) -> Tensor:
 
 def _over_time(matrix: Tensor, clip: Tensor) -> Tensor:
     """Return (B, R, H, W): `matrix` (R, N) applied along the frames of `clip` (B, N, H, W)."""
-    matrix = matrix.to(clip.dtype)
+    # A card may be allowed to round factors of float32 to three digits, never those of float64.
+    exact = torch.float64 if clip.is_cuda else clip.dtype
     with torch.autocast(clip.device.type, enabled=False):
-        return (matrix @ clip.flatten(2)).view(len(clip), -1, *clip.shape[2:])
+        product = matrix.to(exact) @ clip.flatten(2).to(exact)
+    return product.to(clip.dtype).view(len(clip), -1, *clip.shape[2:])
 
 
 def cyclic_table(frames: int, window: int) -> Tensor:
