@@ -110,6 +110,22 @@ def test_broken_videos_are_left_out_with_their_reasons(tmp_path: Path) -> None:
     assert "has 12 frames, its annotation is for 20; replace" in reasons["videos/c.mp4"]
 
 
+@pytest.mark.parametrize("byte_budget", [1 << 30, 1])  # kept, or read clip by clip
+@pytest.mark.parametrize(("annotated", "is_used"), [((0, 11), True), ((0, 12), False)])
+def test_sparse_annotation_needs_the_frames_that_were_looked_at_alone(
+    tmp_path: Path, byte_budget: int, annotated: tuple[int, ...], is_used: bool
+) -> None:
+    videos = [add_video(tmp_path, name, (make_tube("jump", 0, 1),)) for name in "ab"]
+    write_dataset(tmp_path, LABELS, videos)
+    add_video(tmp_path, "a", num_frames=12)  # of 20
+    dataset = open_dataset(tmp_path)
+    dataset.records = (replace(dataset.records[0], annotated_frames=annotated), dataset.records[1])
+    decoded = DecodedVideos(
+        dataset, dataset.records, store_size=(24, 32), byte_budget=byte_budget, num_workers=1
+    )
+    assert ("videos/a.mp4" in decoded.num_frames) == is_used
+
+
 def test_no_usable_video_at_all_is_an_error(tmp_path: Path) -> None:
     write_dataset(tmp_path, LABELS, [add_video(tmp_path, "a")])
     (tmp_path / "videos" / "a.mp4").unlink()
