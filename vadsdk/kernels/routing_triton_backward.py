@@ -14,6 +14,7 @@ import triton.language as tl
 from vadsdk.kernels.routing_triton_steps import (
     assignments,
     logit_of,
+    mean_cost_of,
     offset_of,
     over_pose,
     row_of,
@@ -39,9 +40,9 @@ def backward_kernel(
     grad_beta_u: tl.tensor,
     grad_beta_a: tl.tensor,
     num_positions: int,
-    num_inputs: int,
-    num_outputs: int,
     num_tiles: int,
+    NUM_INPUTS: tl.constexpr,
+    NUM_OUTPUTS: tl.constexpr,
     TEMPERATURES: tl.constexpr,
     NUM_ITERATIONS: tl.constexpr,
     PRIOR_VOTES: tl.constexpr,
@@ -56,7 +57,7 @@ def backward_kernel(
         transforms: (B, C, 16).
         beta_u: (C, 16).
         beta_a: (C,).
-        fitted: (N, T, 2, 16, C), as the forward kernel kept them.
+        fitted: (N, T, 2, C, 16), as the forward kernel kept them.
         masses: (N, T, C).
         grad_out_poses: (N, C, 16).
         grad_out_activations: (N, C).
@@ -67,9 +68,9 @@ def backward_kernel(
         grad_beta_u: written, (N, C) float32, for each of the 16 numbers; still to be summed over N.
         grad_beta_a: written, (N, C) float32, still to be summed over N.
         num_positions: N.
-        num_inputs: B.
-        num_outputs: C.
         num_tiles: ceil(N / TILE_N).
+        NUM_INPUTS: B.
+        NUM_OUTPUTS: C.
         TEMPERATURES: lambda of each iteration.
         NUM_ITERATIONS: T.
         PRIOR_VOTES: as in `RoutingSettings`.
@@ -78,53 +79,58 @@ def backward_kernel(
     """
     c = tl.arange(0, TILE_C)[None, :]
     c4 = c[None, None, :, :]
-    c_inside, c4_inside = c < num_outputs, c4 < num_outputs
+    c_inside, c4_inside = c < NUM_OUTPUTS, c4 < NUM_OUTPUTS
     e = 4 * tl.arange(0, 4)[:, None, None, None] + tl.arange(0, 4)[None, :, None, None]
-    cost_of_votes = tl.load(beta_u + c4 * 16 + e, mask=c4_inside, other=0).to(tl.float32)
-    worth = tl.load(beta_a + c, mask=c_inside, other=0).to(tl.float32)
-    share = num_outputs / num_inputs
-    grad_transforms += tl.program_id(0).to(tl.int64) * num_inputs * num_outputs * 16
+    grad_transforms += tl.program_id(0).to(tl.int64) * NUM_INPUTS * NUM_OUTPUTS * 16
     for tile in range(tl.program_id(0), num_tiles, tl.num_programs(0)):
         n = (tile * TILE_N + tl.arange(0, TILE_N)).to(tl.int64)[:, None]
         n4 = n[None, None, :, :]
         inside, inside4 = (n < num_positions) & c_inside, (n4 < num_positions) & c4_inside
-        out = n * num_outputs + c
-        fit = fitted + n4 * NUM_ITERATIONS * 32 * num_outputs + e * num_outputs + c4
-        mass_of_fit = masses + n * NUM_ITERATIONS * num_outputs + c
+        out = n * NUM_OUTPUTS + c
+        fit = fitted + (n4 * NUM_ITERATIONS * 2 * NUM_OUTPUTS + c4) * 16 + e
+        mass_of_fit = masses + n * NUM_ITERATIONS * NUM_OUTPUTS + c
         mu, variance, mass = _load_fit(
-            fit, mass_of_fit, num_outputs, NUM_ITERATIONS - 1, inside4, inside
+            fit, mass_of_fit, NUM_OUTPUTS, NUM_ITERATIONS - 1, inside4, inside
         )
         logit = logit_of(
-            mass, variance, cost_of_votes, worth, TEMPERATURES[NUM_ITERATIONS - 1], share
-        )
+            mass, variance, beta_u, beta_a, TEMPERATURES[NUM_ITERATIONS - 1],
+            NUM_INPUTS, NUM_OUTPUTS, TILE_C,
+        )  # fmt: skip
         activation = tl.sigmoid(logit)
         grad_logit = tl.load(grad_out_activations + out, mask=inside, other=0)
         grad_logit *= activation * (1 - activation)
-        grad_mu = tl.load(grad_out_poses + (n4 * num_outputs + c4) * 16 + e, mask=inside4, other=0)
+        grad_mu = tl.load(grad_out_poses + (n4 * NUM_OUTPUTS + c4) * 16 + e, mask=inside4, other=0)
         grad_variance = tl.zeros_like(grad_mu)
         grad_costs, grad_worths = tl.zeros_like(mass), tl.zeros_like(mass)
         for t in tl.static_range(NUM_ITERATIONS - 1, -1, -1):
             grad_first, grad_second, grad_mass, grad_cost, grad_worth = _moments_gradient(
-                grad_mu, grad_variance, grad_logit, mu, variance, mass,
-                cost_of_votes, share, TEMPERATURES[t], PRIOR_VOTES,
+                grad_mu, grad_variance, grad_logit, mu, variance, mass, beta_u,
+                TEMPERATURES[t], PRIOR_VOTES, NUM_INPUTS, NUM_OUTPUTS, TILE_C,
             )  # fmt: skip
             grad_costs += grad_cost
             grad_worths += grad_worth
             slope, curvature, offset = grad_first, grad_second, grad_mass  # not read if t = 0
             if t > 0:
                 mu, variance, mass = _load_fit(
-                    fit, mass_of_fit, num_outputs, t - 1, inside4, inside
+                    fit, mass_of_fit, NUM_OUTPUTS, t - 1, inside4, inside
                 )
-                logit = logit_of(mass, variance, cost_of_votes, worth, TEMPERATURES[t - 1], share)
+                logit = logit_of(
+                    mass, variance, beta_u, beta_a, TEMPERATURES[t - 1],
+                    NUM_INPUTS, NUM_OUTPUTS, TILE_C,
+                )  # fmt: skip
                 slope, curvature = mu / variance, -0.5 / variance
                 offset = offset_of(logit, mu, variance)
             grad_slope, grad_curvature, grad_offset = _add_gradients_of_inputs(
                 poses, activations, transforms, grad_poses, grad_activations, grad_transforms,
                 grad_first, grad_second, grad_mass, slope, curvature, offset,
-                tile, num_positions, num_inputs, num_outputs,
+                tile, num_positions, NUM_INPUTS, NUM_OUTPUTS,
                 t + 1 == NUM_ITERATIONS, t == 0, TILE_N, TILE_C,
             )  # fmt: skip
             if t > 0:
+                # Read again, so that it holds no registers in the loop over the inputs.
+                mu, variance, mass = _load_fit(
+                    fit, mass_of_fit, NUM_OUTPUTS, t - 1, inside4, inside
+                )
                 grad_mu, grad_variance = _density_gradient(
                     grad_slope, grad_curvature, grad_offset, mu, variance
                 )
@@ -137,15 +143,15 @@ def backward_kernel(
 def _load_fit(
     fit: tl.tensor,
     mass_of_fit: tl.tensor,
-    num_outputs: int,
+    NUM_OUTPUTS: tl.constexpr,
     t: tl.constexpr,
     inside4: tl.tensor,
     inside: tl.tensor,
 ) -> tl.tensor:
     """Return mu, variance (i, j, n, c) and mass (n, c) of iteration t."""
-    mu = tl.load(fit + 32 * t * num_outputs, mask=inside4, other=0)
-    variance = tl.load(fit + (32 * t + 16) * num_outputs, mask=inside4, other=1)
-    return mu, variance, tl.load(mass_of_fit + t * num_outputs, mask=inside, other=0)
+    mu = tl.load(fit + 32 * t * NUM_OUTPUTS, mask=inside4, other=0)
+    variance = tl.load(fit + (32 * t + 16) * NUM_OUTPUTS, mask=inside4, other=1)
+    return mu, variance, tl.load(mass_of_fit + t * NUM_OUTPUTS, mask=inside, other=0)
 
 
 @triton.jit
@@ -156,23 +162,26 @@ def _moments_gradient(
     mu: tl.tensor,
     variance: tl.tensor,
     mass: tl.tensor,
-    cost_of_votes: tl.tensor,
-    share: tl.tensor,
+    beta_u: tl.tensor,
     TEMPERATURE: tl.constexpr,
     PRIOR_VOTES: tl.constexpr,
+    NUM_INPUTS: tl.constexpr,
+    NUM_OUTPUTS: tl.constexpr,
+    TILE_C: tl.constexpr,
 ) -> tl.tensor:
     """Return the gradients of F, S (i, j, n, c), m, of each beta_u and of beta_a (n, c)."""
-    # logit = lambda (beta_a - m share mean(beta_u + ln s^2 / 2))
+    # logit = lambda (beta_a - m C / B mean(beta_u + ln s^2 / 2))
     grad_worth = TEMPERATURE * grad_logit
-    grad_cost = -grad_worth * mass * share / 16
+    grad_cost = -grad_worth * (NUM_OUTPUTS / NUM_INPUTS)
+    grad_mass = grad_cost * mean_cost_of(variance, beta_u, NUM_OUTPUTS, TILE_C)
+    grad_cost *= mass / 16
     grad_variance += over_pose(grad_cost) * 0.5 / variance
-    mean_cost = sum_over_pose(cost_of_votes + 0.5 * tl.log(variance)) / 16
     # s^2 = (S - mu F + prior) / (m + prior votes), mu = F / m
     grad_second = grad_variance / over_pose(mass + PRIOR_VOTES)
     floored = tl.maximum(mass, 1e-12)
     grad_mean = grad_mu / over_pose(floored) - grad_second * mu
     grad_first = grad_mean - grad_second * mu
-    grad_mass = -grad_worth * share * mean_cost - sum_over_pose(grad_second * variance)
+    grad_mass -= sum_over_pose(grad_second * variance)
     grad_mass -= tl.where(mass > 1e-12, sum_over_pose(grad_mean * mu), 0)
     return grad_first, grad_second, grad_mass, grad_cost, grad_worth
 
@@ -209,8 +218,8 @@ def _add_gradients_of_inputs(
     offset: tl.tensor,
     tile: tl.tensor,
     num_positions: int,
-    num_inputs: int,
-    num_outputs: int,
+    NUM_INPUTS: tl.constexpr,
+    NUM_OUTPUTS: tl.constexpr,
     IS_LAST: tl.constexpr,
     IS_FIRST: tl.constexpr,
     TILE_N: tl.constexpr,
@@ -220,19 +229,19 @@ def _add_gradients_of_inputs(
     i, c = tl.arange(0, 4), tl.arange(0, TILE_C)
     n = (tile * TILE_N + tl.arange(0, TILE_N)).to(tl.int64)
     n4, c4 = n[None, None, :, None], c[None, None, None, :]
-    n_inside, c_inside = n < num_positions, c < num_outputs
-    n4_inside, c4_inside = n4 < num_positions, c4 < num_outputs
-    pose_rows = poses + n4 * num_inputs * 16 + 4 * i[:, None, None, None]
+    n_inside, c_inside = n < num_positions, c < NUM_OUTPUTS
+    n4_inside, c4_inside = n4 < num_positions, c4 < NUM_OUTPUTS
+    pose_rows = poses + n4 * NUM_INPUTS * 16 + 4 * i[:, None, None, None]
     transform_columns = transforms + c4 * 16 + i[None, :, None, None]
     grad_slope, grad_curvature = tl.zeros_like(slope), tl.zeros_like(slope)
     grad_offset = tl.zeros_like(offset)
-    for b in range(num_inputs):
-        columns = transform_columns + b * num_outputs * 16
+    for b in range(NUM_INPUTS):
+        columns = transform_columns + b * NUM_OUTPUTS * 16
         votes = votes_of(pose_rows + b * 16, columns, n4_inside, c4_inside)
-        position = n * num_inputs + b
+        position = n * NUM_INPUTS + b
         a = tl.load(activations + position, mask=n_inside, other=0).to(tl.float32)[:, None]
         if IS_FIRST:
-            r = tl.where(c_inside[None, :], 1.0 / num_outputs, 0.0)
+            r = tl.where(c_inside[None, :], 1.0 / NUM_OUTPUTS, 0.0)
         else:
             r = assignments(votes, slope, curvature, offset, c_inside[None, :])
         # m = sum_b w, F = sum_b w v, S = sum_b w v^2
@@ -248,16 +257,19 @@ def _add_gradients_of_inputs(
             grad_slope += score4 * votes
             grad_curvature += score4 * votes * votes
             grad_votes += score4 * (slope + 2 * curvature * votes)
-        _add(grad_activations + position, grad_a, n_inside, IS_LAST)
-        _add_gradient_of_pose(
-            grad_votes, columns, grad_poses + position * 16, n_inside, c4_inside, IS_LAST
-        )
+        # By lanes, as the sums lie: a store of shape (n,) would pass through shared memory.
+        lane = c[None, :]
+        place = (grad_activations + position)[:, None] + tl.zeros_like(lane)
+        _add(place, grad_a[:, None] + 0.0 * r, n_inside[:, None] & (lane == 0), IS_LAST)
+        place = (grad_poses + position * 16)[:, None] + tl.where(lane < 16, lane, 0)
+        grad_pose = _gradient_of_pose(grad_votes, columns, c4_inside)
+        _add(place, grad_pose, n_inside[:, None] & (lane < 16), IS_LAST)
         _add_gradient_of_transform(
             grad_votes,
             poses + position * 16,
-            grad_transforms + b * num_outputs * 16,
+            grad_transforms + b * NUM_OUTPUTS * 16,
             n_inside,
-            num_outputs,
+            NUM_OUTPUTS,
             IS_LAST and tile == tl.program_id(0),
             TILE_C,
         )
@@ -266,19 +278,15 @@ def _add_gradients_of_inputs(
 
 
 @triton.jit
-def _add_gradient_of_pose(
-    grad_votes: tl.tensor,
-    columns: tl.tensor,
-    grad_pose: tl.tensor,
-    n_inside: tl.tensor,
-    c4_inside: tl.tensor,
-    is_first_time: tl.constexpr,
-) -> None:
-    """Add sum_c,j grad v[i, j] W[k, j] to the gradient of M[i, k]."""
-    rows = grad_pose[None, :] + 4 * tl.arange(0, 4)[:, None]  # (i, n)
+def _gradient_of_pose(grad_votes: tl.tensor, columns: tl.tensor, c4_inside: tl.tensor) -> tl.tensor:
+    """Return sum_c,j grad v[i, j] W[k, j], the gradient of M[i, k], at lane 4 i + k of (n, c)."""
+    row, lane = tl.arange(0, 4)[:, None, None], tl.arange(0, c4_inside.shape[3])[None, None, :]
+    gathered = tl.zeros((grad_votes.shape[2], grad_votes.shape[3]), tl.float32)
     for k in tl.static_range(4):
         products = tl.sum(grad_votes * row_of(columns, k, c4_inside), axis=1)  # (i, n, c)
-        _add(rows + k, tl.sum(products, axis=2), n_inside[None, :], is_first_time)
+        sums = tl.sum(products, axis=2, keep_dims=True)
+        gathered += tl.sum(tl.where(lane == 4 * row + k, sums, 0.0), axis=0)
+    return gathered
 
 
 @triton.jit
@@ -287,7 +295,7 @@ def _add_gradient_of_transform(
     pose: tl.tensor,
     grad_transform: tl.tensor,
     n_inside: tl.tensor,
-    num_outputs: int,
+    NUM_OUTPUTS: tl.constexpr,
     is_first_time: tl.tensor,
     TILE_C: tl.constexpr,
 ) -> None:
@@ -297,8 +305,8 @@ def _add_gradient_of_transform(
     columns += 4 * k[None, :, None, None, None]  # (k, i, 1, n, 1)
     columns = tl.load(columns, mask=n_inside[None, None, None, :, None], other=0).to(tl.float32)
     products = tl.sum(columns * grad_votes[None, :, :, :, :], axis=1)  # (k, j, n, c)
-    place = (4 * k[:, None, None] + k[None, :, None]) * num_outputs + c
-    _add(grad_transform + place, tl.sum(products, axis=2), c < num_outputs, is_first_time)
+    place = (4 * k[:, None, None] + k[None, :, None]) * NUM_OUTPUTS + c
+    _add(grad_transform + place, tl.sum(products, axis=2), c < NUM_OUTPUTS, is_first_time)
 
 
 @triton.jit

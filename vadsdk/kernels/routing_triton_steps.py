@@ -87,21 +87,40 @@ def logit_of(
     variance: tl.tensor,
     beta_u: tl.tensor,
     beta_a: tl.tensor,
-    temperature: tl.constexpr,
-    share: tl.tensor,
+    TEMPERATURE: tl.constexpr,
+    NUM_INPUTS: tl.constexpr,
+    NUM_OUTPUTS: tl.constexpr,
+    TILE_C: tl.constexpr,
 ) -> tl.tensor:
     """Return the logit (n, c) of an output capsule's activation.
 
     Args:
         mass: (n, c).
         variance: (i, j, n, c).
-        beta_u: (i, j, 1, c).
-        beta_a: (1, c).
-        temperature: lambda of the iteration.
-        share: C / B.
+        beta_u: (C, 16) in memory.
+        beta_a: (C,) in memory.
+        TEMPERATURE: lambda of the iteration.
+        NUM_INPUTS: B.
+        NUM_OUTPUTS: C.
+        TILE_C: C or more.
     """
-    mean_cost = sum_over_pose(beta_u + 0.5 * tl.log(variance)) / 16
-    return temperature * (beta_a - mass * share * mean_cost)
+    c = tl.arange(0, TILE_C)[None, :]
+    worth = tl.load(beta_a + c, mask=c < NUM_OUTPUTS, other=0).to(tl.float32)
+    cost = mass * (NUM_OUTPUTS / NUM_INPUTS) * mean_cost_of(variance, beta_u, NUM_OUTPUTS, TILE_C)
+    return TEMPERATURE * (worth - cost)
+
+
+@triton.jit
+def mean_cost_of(
+    variance: tl.tensor, beta_u: tl.tensor, NUM_OUTPUTS: tl.constexpr, TILE_C: tl.constexpr
+) -> tl.tensor:
+    """Return the mean (n, c) over the pose of beta_u + ln sigma; arguments as in `logit_of`."""
+    row, column = tl.arange(0, 4)[:, None, None, None], tl.arange(0, 4)[None, :, None, None]
+    c = tl.arange(0, TILE_C)[None, None, None, :]
+    # Read for each n, lest the compiler lays out all that follows as suits a smaller tensor.
+    place = tl.broadcast_to(beta_u + c * 16 + 4 * row + column, variance.shape)
+    cost_of_votes = tl.load(place, mask=c < NUM_OUTPUTS, other=0).to(tl.float32)
+    return sum_over_pose(cost_of_votes + 0.5 * tl.log(variance)) / 16
 
 
 @triton.jit
