@@ -173,10 +173,21 @@ def cut(path: Path) -> None:
     whole.unlink()
 
 
+def hollow_out(path: Path) -> None:
+    """Write zeros over the last pictures of an mp4, whose index still lists them."""
+    write_video(path, 20)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"mdat") - 4
+    end = place + int.from_bytes(content[place : place + 4], "big")
+    content[end - 40 : end] = bytes(40)
+    path.write_bytes(content)
+
+
 SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.write_bytes(b""), "jump0.mp4"),
     "text": (lambda path: path.write_text("no video", encoding="utf-8"), "jump0.mp4"),
     "cut off": (cut, "jump0.mp4"),
+    "hollow": (hollow_out, "jump0.mp4"),
     "short": (
         lambda path: write_video(path, 18),
         "jump0.mp4: num_frames: the video has 18 frames, its annotation is for 20; correct the",

@@ -110,7 +110,9 @@ def _move(growing: Path, out: Path) -> None:
         return
     moved: list[Path] = []
     try:
-        for entry in sorted(growing.iterdir(), key=lambda entry: entry.name == DATASET_FILE):
+        for entry in sorted(
+            growing.iterdir(), key=lambda entry: (entry.name == DATASET_FILE, entry)
+        ):
             moved.append(entry.rename(out / entry.name))
     except BaseException:
         for path in moved:
