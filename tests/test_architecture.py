@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Bottom up. A room imports from floors below its own, never from its own floor or above.
 FLOORS = (
     ("errors",),
-    ("checked_settings", "whole_file"),
+    ("checked_settings", "ranks", "whole_file"),
     ("boxes", "structures"),
     ("evaluation", "decoding"),
     ("kernels",),

@@ -245,7 +245,7 @@ def test_the_first_round_of_pseudo_label_ends_at_start_and_the_others_share_the_
     rounds = []
     for progress in (0.0, 0.39, 0.41, 0.59, 0.61, 0.79, 0.81, 0.99):
         method.losses(batch, progress)
-        rounds.append(method._labeller.num_updates)  # type: ignore[attr-defined]
+        rounds.append(int(method._labeller.num_updates))  # type: ignore[attr-defined]
     assert rounds == [0, 0, 1, 1, 2, 2, 3, 3]
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from vadsdk.data.bank_on_device import BankOnDevice, knows_masks
 from vadsdk.data.batches import ClipBatch
 from vadsdk.data.clip_targets import ClipTargets
-from vadsdk.data.prefetching import prefetch
+from vadsdk.data.prefetching import PinnedBatches, prefetch
 from vadsdk.data.sampling import ClipSampler
 
 
@@ -116,7 +116,7 @@ def device_batches(
     """
     bank = sampler.videos.whole_bank
     if bank is None:
-        return prefetch(sampler, start, stop)
+        return prefetch(PinnedBatches(sampler) if device.type == "cuda" else sampler, start, stop)
     return bank_batches(BankBatches(sampler, BankOnDevice(bank, device)), start, stop)
 
 

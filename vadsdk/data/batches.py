@@ -28,7 +28,7 @@ class ClipBatch:
     class_indices: Tensor
     """(B,) int64; `NO_CLASS` in unlabelled rows and where no actor is annotated."""
     labelled: Tensor
-    """(B,) bool."""
+    """(B,) bool, True in the first rows."""
     annotated: Tensor | None = None
     """(B, T) bool: frames whose masks are known, where annotation is sparse. None: those of all
     labelled rows."""
@@ -40,6 +40,9 @@ class ClipBatch:
     actions has his box once for each. None where no box is asked for."""
     box_classes: Tensor | None = None
     """(B, T, M) int64 class of each box; `NO_CLASS` where there is none."""
+    num_labelled: int = -1
+    """Rows at the top whose class and masks are known; below 0: counted from `labelled`. Batches on
+    a GPU are given it, as counting would wait for the GPU."""
 
     def __post_init__(self) -> None:
         count = len(self.clips)
@@ -65,15 +68,41 @@ class ClipBatch:
         if self.successors is not None and self.successors.shape != self.clips.shape:
             raise ValueError(f"successors are shaped as the clips, not {self.successors.shape}")
         self._check_boxes()
+        self._count_labelled()
 
     def __len__(self) -> int:
         """Return B."""
         return len(self.clips)
 
     @property
-    def num_labelled(self) -> int:
-        """Rows at the top whose class and masks are known."""
-        return int(self.labelled.sum())
+    def first_rows(self) -> Tensor:
+        """(L,) int64 indices of the labelled rows, on the batch's device and without waiting."""
+        return torch.arange(self.num_labelled, device=self.labelled.device)
+
+    @property
+    def last_rows(self) -> Tensor:
+        """(B - L,) int64 indices of the unlabelled rows, likewise."""
+        return torch.arange(self.num_labelled, len(self), device=self.labelled.device)
+
+    def labelled_part(self) -> ClipBatch:
+        """Return the labelled rows."""
+        return self._each(lambda tensor: tensor[: self.num_labelled], self.num_labelled)
+
+    def unlabelled_part(self) -> ClipBatch:
+        """Return the unlabelled rows."""
+        return self._each(lambda tensor: tensor[self.num_labelled :], 0)
+
+    def _count_labelled(self) -> None:
+        given = self.num_labelled
+        if given >= 0 and self.labelled.device.type != "cpu":
+            return
+        flags = self.labelled.tolist()
+        if flags != sorted(flags, reverse=True) or given not in (-1, sum(flags)):
+            raise ValueError(
+                f"labelled is True in the first num_labelled rows and nowhere else, not {flags} "
+                f"with num_labelled={given}"
+            )
+        object.__setattr__(self, "num_labelled", sum(flags))
 
     def _check_boxes(self) -> None:
         boxes, classes = self.boxes_xyxy01, self.box_classes
@@ -90,13 +119,28 @@ class ClipBatch:
 
     def to(self, device: torch.device | str) -> ClipBatch:
         """Return the same batch on a device."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True), self.num_labelled)
+
+    def copied_to(self, device: torch.device) -> ClipBatch:
+        """Return a copy on a device, in memory of its own even if it is there already."""
+        return self._each(
+            lambda tensor: torch.empty_like(tensor, device=device).copy_(tensor, non_blocking=True),
+            self.num_labelled,
+        )
 
     def rows(self, indices: Tensor) -> ClipBatch:
-        """Return some rows."""
-        return self._each(lambda tensor: tensor[indices])
+        """Return some rows, labelled ones first; waits for the device."""
+        return self._each(lambda tensor: tensor[indices], -1)
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> ClipBatch:
+    def pinned(self) -> ClipBatch:
+        """Return a copy in page-locked memory, from which a GPU copies while others work."""
+        return self._each(torch.Tensor.pin_memory, self.num_labelled)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what is given, by field."""
         given = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        changed: dict[str, Any] = {n: None if v is None else change(v) for n, v in given.items()}
-        return ClipBatch(**changed)
+        return {name: value for name, value in given.items() if isinstance(value, Tensor)}
+
+    def _each(self, change: Callable[[Tensor], Tensor], num_labelled: int) -> ClipBatch:
+        changed: dict[str, Any] = {name: change(value) for name, value in self.tensors().items()}
+        return ClipBatch(**changed, num_labelled=num_labelled)

@@ -23,6 +23,21 @@ class BatchSource(Protocol[Batch]):
         ...
 
 
+class PinnedBatches:
+    """Batches in page-locked memory, from which a GPU copies while it and the host go on.
+
+    Args:
+        source: makes the batches.
+    """
+
+    def __init__(self, source: BatchSource) -> None:
+        self._source = source
+
+    def batch(self, step: int) -> ClipBatch:
+        """Return the batch of a step."""
+        return self._source.batch(step).pinned()
+
+
 def prefetch(
     source: BatchSource[Batch], start: int, stop: int | None = None
 ) -> Generator[Batch, None, None]:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vadsdk.kernels.weighting import weighted_mean
+from vadsdk.ranks import num_ranks, sum_over_ranks
 
 DICE_SMOOTH = 1.0
 """Added above and below, so that empty masks without answer cost nothing."""
@@ -24,7 +25,7 @@ def mask_losses(
     """Return binary cross entropy and Dice loss (Milletari et al. 2016, eq. 3, not squared).
 
     The first is the mean over samples of the mean over their pixels, the second that of the whole
-    batch, in [0, 1]. Where no sample counts both are 0, connected. CUDA tensors take
+    batch, in [0, 1]; of several ranks, each returns its share of both. Where no sample counts both are 0, connected. CUDA tensors take
     `mask_losses_triton`, in float32.
 
     Args:
@@ -66,4 +67,6 @@ def _dice(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
     either = probabilities.sum(1) + targets.sum(1)
     if weights is not None:
         both, either = both * weights, either * weights
-    return 1 - (2 * both.sum() + DICE_SMOOTH) / (either.sum() + DICE_SMOOTH)
+    overlap, size = sum_over_ranks(torch.stack((both.sum(), either.sum())))
+    loss: Tensor = 1 - (2 * overlap + DICE_SMOOTH) / (size + DICE_SMOOTH)
+    return loss / num_ranks()

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from vadsdk.kernels.mask_losses import DICE_SMOOTH
+from vadsdk.ranks import num_ranks, sum_in_place
 
 BLOCK, NUM_WARPS = 4096, 8
 FINISH_TILE = 2048
@@ -79,6 +80,8 @@ class _MaskLosses(torch.autograd.Function):
             CLIP_LANES=clip_lanes,
             BLOCK_LANES=max(FINISH_TILE // clip_lanes, 1),
         )
+        if num_ranks() > 1:
+            bce, dice = _shares(bce, totals)
         ctx.save_for_backward(logits, masks, weights, totals)
         ctx.has_weights, ctx.grid = has_weights, (num_blocks, num_clips)
         return bce, dice
@@ -107,6 +110,19 @@ class _MaskLosses(torch.autograd.Function):
                     num_warps=NUM_WARPS,
                 )
         return gradient, None, None
+
+
+def _shares(bce: Tensor, totals: Tensor) -> tuple[Tensor, Tensor]:
+    """Return this rank's shares of both losses; makes `totals` those of all ranks, in place.
+
+    With these, the slopes are those of the whole batch's losses by this rank's logits.
+    """
+    own_weight = totals[0].clone()
+    sum_in_place([totals])
+    weight = totals[0]
+    bce = bce * own_weight.where(own_weight > 0, 1.0) / weight.where(weight > 0, 1.0)
+    dice = 1 - (2 * totals[1] + DICE_SMOOTH) / (totals[2] + DICE_SMOOTH)
+    return bce, dice / num_ranks()
 
 
 def _readable(values: Tensor) -> Tensor:

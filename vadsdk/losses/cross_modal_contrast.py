@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vadsdk.ranks import num_ranks, rows_of_all_ranks
+
 
 def one_way_contrast_loss(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
     """Return the mean cross entropy of cos(query_i, key_j) / temperature with target j = i.
@@ -32,5 +34,6 @@ def cross_modal_contrast_loss(first: Tensor, second: Tensor, temperature: float)
         second: (B, D) of the other, in the same order.
         temperature: above 0; 0.5 in the release.
     """
+    first, second = rows_of_all_ranks(first), rows_of_all_ranks(second)
     forth = one_way_contrast_loss(first, second, temperature)
-    return 0.5 * (forth + one_way_contrast_loss(second, first, temperature))
+    return 0.5 * (forth + one_way_contrast_loss(second, first, temperature)) / num_ranks()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from vadsdk.ranks import num_ranks, sum_over_ranks
+
 
 def localisation_consistency_loss(
     maps: Tensor,
@@ -22,7 +24,7 @@ def localisation_consistency_loss(
     """
     squares = (maps - other_maps).square()
     if validity is None:
-        return (squares if attention is None else squares * attention).mean()
+        return (squares if attention is None else squares * attention).mean() / num_ranks()
     weights = validity if attention is None else attention * validity  # outside the graph
-    count = (validity.sum() * maps.shape[1]).clamp_min(1)
+    count = (sum_over_ranks(validity.sum()) * maps.shape[1]).clamp_min(1)
     return (squares * weights).sum() / count

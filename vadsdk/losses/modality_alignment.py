@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from vadsdk.ranks import num_ranks
+
 
 def modality_alignment_loss(features: Tensor, target_features: Tensor) -> Tensor:
     """Return 1 - cosine over the channels, mean over all positions, in [0, 2] (reference.md 4 c).
@@ -13,4 +15,5 @@ def modality_alignment_loss(features: Tensor, target_features: Tensor) -> Tensor
         features: (B, C, ...), such as a stage's map (B, C, T, H, W) of the RGB network.
         target_features: the same shape, of the temporal-gradient network; without gradient.
     """
-    return 1 - F.cosine_similarity(features, target_features.detach(), dim=1).mean()
+    similarities = F.cosine_similarity(features, target_features.detach(), dim=1)
+    return (1 - similarities.mean()) / num_ranks()

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vadsdk.kernels.weighting import weighted_mean
+
 
 def multi_label_loss(
     logits: Tensor, targets: Tensor, is_known: Tensor | None = None, *, positive_weight: float = 1.0
@@ -28,4 +30,4 @@ def multi_label_loss(
     )
     if is_known is not None:
         costs = costs * is_known
-    return costs.sum() / max(costs.numel(), 1)
+    return weighted_mean(costs.flatten(), torch.ones_like(costs).flatten())

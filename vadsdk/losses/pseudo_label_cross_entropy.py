@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vadsdk.kernels.weighting import weighted_mean
+
 
 def confident_classes(logits: Sequence[Tensor], threshold: float) -> Tensor:
     """Return (B,) int64: the class of the mean logits, -1 where it is not probable enough.
@@ -38,4 +40,4 @@ def pseudo_label_loss(logits: Tensor, classes: Tensor) -> Tensor:
     """
     kept = classes >= 0
     costs = F.cross_entropy(logits, classes.clamp_min(0), reduction="none")
-    return (costs * kept).sum() / max(len(classes), 1)
+    return weighted_mean(costs * kept)

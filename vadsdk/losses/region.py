@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vadsdk.kernels.grid_boxes import CONFIDENCE, NUM_BOX_LOGITS, W
 from vadsdk.losses.region_targets import RegionTargets, assign_regions
+from vadsdk.ranks import sum_over_ranks
 from vadsdk.structures.ava import num_poses
 
 _EDGE = 1e-6
@@ -99,7 +100,7 @@ def region_loss(
     if sample_weights is not None:
         weights = sample_weights.to(weights.dtype)
     if settings.reduction == "mean":
-        weights = weights / max(len(weights), 1)
+        weights = weights / sum_over_ranks(torch.ones_like(weights).sum()).clamp_min(1)
     answers = predictions.movedim(2, -1).flatten(1, 3)  # (B, A * gh * gw, 5 + K)
     x, y, w, h = _coordinate_losses(answers, targets, weights, settings)
     gamma = settings.gamma if settings.gamma is not None else 0.5 if multi_label else 2.0

@@ -7,7 +7,9 @@ import math
 from torch import Tensor
 
 from vadsdk.kernels.weighting import weighted_mean
+from vadsdk.losses.ramps import Position
 from vadsdk.losses.weighting import known_classes
+from vadsdk.ranks import sum_over_ranks
 
 FIRST_MARGIN = 0.2
 LAST_MARGIN = 0.9
@@ -16,19 +18,21 @@ STEP_PROGRESS = 0.05
 """VideoCapsuleNet raises the margin every 5 epochs; of paper 1's 100 epochs that is 0.05."""
 
 
-def spread_margin(progress: float) -> float:
+def spread_margin(progress: Position) -> Position:
     """Return the margin at `progress` in [0, 1]: 0.2, raised by 0.1 every 0.05, up to 0.9.
 
     Paper 1's release leaves it at 0.2 for the whole training.
     """
-    steps = math.floor(progress / STEP_PROGRESS + 1e-9)
-    return min(LAST_MARGIN, FIRST_MARGIN + MARGIN_STEP * steps)
+    position = progress / STEP_PROGRESS + 1e-9
+    if isinstance(position, Tensor):
+        return (FIRST_MARGIN + MARGIN_STEP * position.floor()).clamp_max(LAST_MARGIN)
+    return min(LAST_MARGIN, FIRST_MARGIN + MARGIN_STEP * math.floor(position))
 
 
 def spread_loss(
     class_scores: Tensor,
     class_indices: Tensor,
-    margin: float,
+    margin: float | Tensor,
     sample_weights: Tensor | None = None,
 ) -> Tensor:
     """Mean over samples of sum_{k != t} max(0, margin - (a_t - a_k))^2 (Hinton et al. 2018, eq. 3).
@@ -53,5 +57,5 @@ def released_spread_loss(class_scores: Tensor, class_indices: Tensor) -> Tensor:
         class_scores: (B, K), labelled samples only.
         class_indices: (B,) int64; rows with -1 are not counted as samples.
     """
-    count = (class_indices >= 0).sum().clamp_min(1)
+    count = sum_over_ranks((class_indices >= 0).sum()).clamp_min(1)
     return spread_loss(class_scores, class_indices, FIRST_MARGIN) / count

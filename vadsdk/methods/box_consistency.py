@@ -17,11 +17,13 @@ from torch import Tensor
 from vadsdk.kernels.boxes_in_views import from_view_to_view, map_boxes
 from vadsdk.kernels.warping import sampling_grid
 from vadsdk.losses.classification_consistency import jensen_shannon
+from vadsdk.kernels.weighting import weighted_mean
 from vadsdk.methods.box_network import BoxTraits
 from vadsdk.methods.box_settings import PseudoBoxSettings
 from vadsdk.methods.pseudo_boxes import frame_probabilities
 from vadsdk.methods.views import View
 from vadsdk.models.outputs import BoxClipOutputs
+from vadsdk.ranks import sum_over_ranks
 
 _EDGE = 1e-6
 """Probabilities and sides are kept so far from 0 where their logarithm is taken."""
@@ -66,7 +68,7 @@ def box_consistency_losses(
     counts = counts & is_inside[..., None]  # (B, P, A)
     divergence = _divergence(own.class_scores, others.class_scores, traits)
     distance = _distance(own.boxes_xyxy01, others.boxes_xyxy01, size)
-    num_counted = counts.sum().clamp_min(1)
+    num_counted = sum_over_ranks(counts.sum()).clamp_min(1)
     losses = {
         name: settings.box_weight * values.where(counts, 0.0).sum() / num_counted
         for name, values in (("cons_cls", divergence), ("cons_loc", distance))
@@ -74,7 +76,7 @@ def box_consistency_losses(
     if outputs.frame_logits.shape[1]:
         frames = [frame_probabilities(a.frame_logits, traits) for a in (outputs, targets)]
         divergence = _divergence(frames[0], frames[1], traits)  # (B,)
-        losses["cons_frame_cls"] = settings.frame_weight * divergence.mean()
+        losses["cons_frame_cls"] = settings.frame_weight * weighted_mean(divergence)
     return losses
 
 

@@ -56,7 +56,7 @@ class BoxFamily:
         return log_class_distribution((objectness[..., None] * scores).amax(1))
 
     def supervised_losses(
-        self, outputs: BoxClipOutputs, batch: ClipBatch, view: View, progress: float
+        self, outputs: BoxClipOutputs, batch: ClipBatch, view: View, progress: float | Tensor
     ) -> dict[str, Tensor]:
         """Return `box`, `objectness`, `box_cls` and `frame_cls`; see `supervised_box_losses`."""
         return supervised_box_losses(outputs, batch, view, self._traits, self._terms)

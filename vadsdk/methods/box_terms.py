@@ -16,6 +16,7 @@ from vadsdk.methods.box_settings import BoxTermSettings
 from vadsdk.methods.supervised_terms import single_precision
 from vadsdk.methods.views import View
 from vadsdk.models.outputs import BoxClipOutputs
+from vadsdk.ranks import sum_over_ranks
 
 KEY = -1
 """A box clip's key frame is its last."""
@@ -54,7 +55,8 @@ def supervised_box_losses(
     named = named_losses(losses)
     if outputs.frame_logits.shape[1]:
         frame = _frame_loss(outputs.frame_logits[rows], batch, rows, traits, settings)
-        scale = len(rows) if settings.reduction == "sum" else 1
+        count = sum_over_ranks(torch.ones_like(rows).sum())
+        scale = count if settings.reduction == "sum" else 1
         named["frame_cls"] = settings.frame_weight * scale * frame
     return named
 

@@ -60,7 +60,7 @@ class CoSSD(Method):
         super().__init__(network, settings.seed)
         self._family = family_of(network, settings)
 
-    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return the supervised losses and the family's "cons_..." losses, weighted."""
         settings, family = self.settings, self._family
         view = self._views.make(batch.clips, settings.view)

@@ -25,6 +25,7 @@ from vadsdk.methods.e2e_settings import E2ESettings
 from vadsdk.methods.supervised_terms import single_precision
 from vadsdk.methods.views import View
 from vadsdk.models import ClipOutputs
+from vadsdk.ranks import num_ranks, sum_over_ranks
 
 
 def classification_consistency(
@@ -50,7 +51,7 @@ def classification_consistency(
 def spatiotemporal_consistency(
     original: tuple[View, Tensor],
     augmented: tuple[View, Tensor],
-    progress: float,
+    progress: float | Tensor,
     settings: E2ESettings,
 ) -> Tensor:
     """Return eq. 2, 3 or 5 over all rows, unweighted, as `settings.localisation` says.
@@ -80,7 +81,8 @@ def spatiotemporal_consistency(
         )
     if weights:
         form = coherence_form(tuple(weights), settings)
-        losses += coherence_losses(first, second, form, tuple(weights.values()), validity).unbind()
+        found = coherence_losses(first, second, form, tuple(weights.values()), validity)
+        losses += (found * _share_of_pixels(validity)).unbind()
     return torch.stack(losses).mean()
 
 
@@ -102,6 +104,14 @@ def coherence_form(parts: tuple[str, ...], settings: E2ESettings) -> CoherenceFo
     )
 
 
+def _share_of_pixels(validity: Tensor) -> float | Tensor:
+    """Return which share of all ranks' valid pixels this rank has: what its mean counts for."""
+    if num_ranks() == 1:
+        return 1.0
+    own = validity.sum()
+    return own / sum_over_ranks(own).clamp_min(1)
+
+
 def _blended(part: str, settings: E2ESettings) -> bool:
     """Whether the plain squares are blended in, less and less (eq. 3)."""
     blended = settings.non_attentive_l2
@@ -116,7 +126,7 @@ def _compared(first: Tensor, second: Tensor, settings: E2ESettings) -> tuple[Ten
 
 
 def _released_gradient(
-    logits: tuple[Tensor, Tensor], weight: float, validity: Tensor, settings: E2ESettings
+    logits: tuple[Tensor, Tensor], weight: float | Tensor, validity: Tensor, settings: E2ESettings
 ) -> Tensor:
     """Return eq. 5 as released, each clip weighed by the mean of all clips' maps.
 
@@ -126,5 +136,6 @@ def _released_gradient(
     if settings.snap_confident:
         probabilities = temporal_maps.snap_confident(probabilities)
     attention = temporal_maps.released_gradient_map(probabilities).mean(0, keepdim=True)
+    attention = sum_over_ranks(attention) / num_ranks()
     maps = _compared(*logits, settings)
     return temporal_coherence_loss(*maps, attention, weight, validity=validity)

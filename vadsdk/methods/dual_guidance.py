@@ -56,7 +56,7 @@ class DualGuidance(Method):
         is_average = settings.teacher == "average"
         self._teacher = Teacher(network, settings.teacher_decay) if is_average else None
 
-    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return the terms of eq. 11 by name, weighted; those of L_u only after the burn-in.
 
         Beside the family's there are `temporal` and `unlabelled_temporal`.
@@ -64,10 +64,9 @@ class DualGuidance(Method):
         labelled = labelled_part(batch)
         view, outputs, losses = self._seen(labelled, self.settings.labelled_view, "temporal")
         losses |= self._family.supervised_losses(outputs, labelled, view, progress)
-        rows = (~batch.labelled).nonzero()[:, 0]
-        if progress < self.settings.burn_in_fraction or not len(rows):
+        if progress < self.settings.burn_in_fraction or batch.num_labelled == len(batch):
             return losses
-        return losses | self._unlabelled_losses(batch.rows(rows))
+        return losses | self._unlabelled_losses(batch.unlabelled_part())
 
     def after_step(self) -> None:
         """Let the teacher follow."""

@@ -35,7 +35,7 @@ class E2E(Method):
         )
         super().__init__(network, self.settings.seed)
 
-    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return `cls`, `loc_bce`, `loc_dice`, `cons_cls`, `cons_loc`, weighted.
 
         A consistency that is switched off has no entry; for the rest see `Method.losses`.
@@ -45,7 +45,7 @@ class E2E(Method):
         return self.losses_of_views(original, augmented, batch, progress)
 
     def losses_of_views(
-        self, original: View, augmented: View, batch: ClipBatch, progress: float
+        self, original: View, augmented: View, batch: ClipBatch, progress: float | Tensor
     ) -> dict[str, Tensor]:
         """Return what `losses` does, for two views that are given.
 
@@ -82,7 +82,7 @@ class E2E(Method):
         self,
         original: tuple[View, ClipOutputs],
         augmented: tuple[View, ClipOutputs],
-        progress: float,
+        progress: float | Tensor,
     ) -> dict[str, Tensor]:
         """Return eq. 8 times lambda, by name."""
         settings = self.settings

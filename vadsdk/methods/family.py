@@ -50,7 +50,7 @@ class Family(Protocol[Outputs, Pseudo]):
         ...
 
     def supervised_losses(
-        self, outputs: Outputs, batch: ClipBatch, view: View, progress: float
+        self, outputs: Outputs, batch: ClipBatch, view: View, progress: float | Tensor
     ) -> dict[str, Tensor]:
         """Return the losses of the labelled rows; zeros, connected, where there are none.
 

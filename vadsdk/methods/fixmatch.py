@@ -32,7 +32,7 @@ class FixMatch(Method):
         super().__init__(network, self.settings.seed)
         self._family = family_of(network, self.settings)
 
-    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return the supervised losses and the family's "pseudo_..." losses, weighted."""
         settings = self.settings
         weight = settings.unlabelled_weight * exp_rampup(progress, settings.ramp_fraction)

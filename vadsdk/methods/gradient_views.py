@@ -45,8 +45,8 @@ def strong_views(
     maker: ViewMaker, batch: ClipBatch, settings: TemporalGradientSettings
 ) -> ModalViews:
     """Return strong views of the unlabelled rows, drawn apart unless the settings share them."""
-    rows = (~batch.labelled).nonzero()[:, 0]
-    clips, successors = batch.clips[rows], _successors(batch, settings)[rows]
+    unlabelled = batch.unlabelled_part()
+    clips, successors = unlabelled.clips, _successors(unlabelled, settings)
     colours, gradients = maker.make_with_gradients(clips, successors, settings.strong_view)
     if settings.strong_gradient == "own":
         colours = maker.make(clips, settings.strong_view)

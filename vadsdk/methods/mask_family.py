@@ -17,6 +17,7 @@ from vadsdk.kernels.augmentation import transfer_maps
 from vadsdk.kernels.mask_losses import mask_losses
 from vadsdk.losses import classification_consistency_loss, localisation_consistency_loss
 from vadsdk.losses.class_distribution import log_class_distribution
+from vadsdk.kernels.weighting import weighted_mean
 from vadsdk.methods.supervised_terms import (
     TermSettings,
     decoded_classes,
@@ -25,6 +26,7 @@ from vadsdk.methods.supervised_terms import (
 )
 from vadsdk.methods.views import View
 from vadsdk.models import ClipOutputs
+from vadsdk.ranks import num_ranks, sum_over_ranks
 
 
 class PseudoMaskSettings(BaseModel):
@@ -97,7 +99,7 @@ class MaskFamily:
         return log_class_distribution(outputs.class_scores)
 
     def supervised_losses(
-        self, outputs: ClipOutputs, batch: ClipBatch, view: View, progress: float
+        self, outputs: ClipOutputs, batch: ClipBatch, view: View, progress: float | Tensor
     ) -> dict[str, Tensor]:
         """Return `cls`, `loc_bce` and `loc_dice`; see `supervised_terms`."""
         return supervised_losses(outputs, batch, view, progress, self._terms)
@@ -128,11 +130,11 @@ class MaskFamily:
         targets = pseudo.class_indices.clamp_min(0)[:, None]
         costs = -log_probabilities.gather(1, targets)[:, 0] * kept
         logits = single_precision(outputs.mask_logits)
-        share = pseudo.pixel_weights.mean()
+        share = sum_over_ranks(pseudo.pixel_weights.mean()) / num_ranks()
         seen = logits * pseudo.pixel_weights + FAR_FROM_ACTOR * (1 - pseudo.pixel_weights)
         bce, dice = mask_losses(seen, pseudo.masks * pseudo.pixel_weights)
         return {
-            "pseudo_cls": self._pseudo.cls_weight * costs.mean(),
+            "pseudo_cls": self._pseudo.cls_weight * weighted_mean(costs),
             "pseudo_bce": self._pseudo.loc_weight * bce,
             "pseudo_dice": self._pseudo.loc_weight * share * dice,
         }
@@ -147,7 +149,8 @@ class MaskFamily:
         attention = None
         if self._pseudo.consistency_of == "actors":
             shown = (torch.maximum(own, maps).detach() >= 0.5) & (validity > 0)
-            attention = shown * (validity.sum() * maps.shape[1] / shown.sum().clamp_min(1))
+            seen = sum_over_ranks(torch.stack((validity.sum() * maps.shape[1], shown.sum())))
+            attention = shown * (seen[0] / seen[1].clamp_min(1))
         return {
             "cons_cls": self._pseudo.cls_weight
             * classification_consistency_loss(

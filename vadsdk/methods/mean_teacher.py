@@ -56,7 +56,7 @@ class MeanTeacher(Method):
         by_kind = "pseudo" if kind_of(network) == "box" else "consistency"
         self._is_pseudo = (settings.target or by_kind) == "pseudo"
 
-    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return the supervised losses, and the family's "cons_..." or "pseudo_..." losses."""
         settings = self.settings
         weight = settings.unlabelled_weight * exp_rampup(progress, settings.ramp_fraction)
@@ -87,18 +87,17 @@ class MeanTeacher(Method):
         self._teacher.load_state_dict(state)
 
     def _consistent_losses(
-        self, batch: ClipBatch, progress: float, weight: float
+        self, batch: ClipBatch, progress: float | Tensor, weight: float | Tensor
     ) -> dict[str, Tensor]:
         settings, family = self.settings, self._family
-        rows = (~batch.labelled).nonzero()[:, 0]
-        if not len(rows):
+        if batch.num_labelled == len(batch):
             return supervised_step(
                 family, self._network, self._views, batch, progress, settings.labelled_view
             )
         weak = self._views.make(batch.clips, settings.weak_view)
-        view = self._views.make(batch.clips[rows], settings.strong_view)
-        if len(rows) < len(batch):
-            labelled = self._views.make(batch.clips[: -len(rows)], settings.labelled_view)
+        view = self._views.make(batch.clips[batch.num_labelled :], settings.strong_view)
+        if batch.num_labelled:
+            labelled = self._views.make(batch.clips[: batch.num_labelled], settings.labelled_view)
             view = labelled.joined(view)
         classes = family.known_classes(batch)
         targets = evaluated(family, self._teacher.network, weak, classes)

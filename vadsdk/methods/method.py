@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 
 from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
-from vadsdk.methods.network import input_size_of, pixel_statistics_of
+from vadsdk.methods.network import input_size_of, kind_of, pixel_statistics_of
 from vadsdk.methods.views import ViewMaker
 
 _TRAINED = "trained."
@@ -30,17 +31,34 @@ class Method(ABC):
         self._network = network
         mean, std = pixel_statistics_of(network)
         self._views = ViewMaker(input_size_of(network), seed, mean=mean, std=std)
+        self._phase: Hashable = None
         self.trained: nn.Module = nn.Module()
         """Parts that are learned with the network and never deployed, such as a second stream."""
+        self.eager_reason: str | None = None
+        """Why steps cannot be captured as a graph; None: they can."""
+        self.uncompiled_reason: str | None = None
+        """Why the network cannot be compiled; None: it can."""
+        if kind_of(network) == "box":
+            self.eager_reason = "how many boxes an annotation or an answer has differs by step"
 
     @abstractmethod
-    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return the weighted losses of one step, by name; their sum is what is minimised.
 
         Args:
             batch: on the network's device.
-            progress: share of the training that lies behind, in [0, 1).
+            progress: share of the training that lies behind, in [0, 1). A tensor, of no dimension
+                and on the network's device, stands for whatever it holds when a graph is replayed:
+                nothing may depend on it but tensors and the phase.
         """
+
+    def phase(self, progress: float) -> Hashable:
+        """Return what kind of step it is: steps of one phase do the same to other numbers."""
+        return None
+
+    def begin_step(self, progress: float) -> None:
+        """Do what a step needs beforehand on the host; called before each step."""
+        self._phase = self.phase(progress)
 
     def after_step(self) -> None:  # noqa: B027 - most methods have nothing to do
         """Update what follows the network, such as a teacher; called after each optimiser step."""

@@ -18,6 +18,7 @@ from vadsdk.kernels.mask_losses import mask_losses
 from vadsdk.kernels.weighting import weighted_mean
 from vadsdk.losses.ramps import linear_rampup
 from vadsdk.methods.families import family_of, require_kind
+from vadsdk.methods.host_draws import drawn_on_host
 from vadsdk.methods.method import Method
 from vadsdk.methods.mixing import SoftTargets, annotated_targets, guessed_targets, mixed
 from vadsdk.methods.network import kind_of, num_classes_of
@@ -65,7 +66,7 @@ class MixMatch(Method):
         self._has_masks = kind_of(network) == "mask"
         self._draws = torch.Generator().manual_seed(settings.seed + 1)
 
-    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return `cls`, `loc_bce`, `loc_dice`, `guess_cls` and `guess_loc`, weighted."""
         settings = self.settings
         labelled = labelled_part(batch)
@@ -73,9 +74,8 @@ class MixMatch(Method):
         targets = annotated_targets(
             labelled, view, num_classes_of(self._network), with_masks=self._has_masks
         )
-        rows = (~batch.labelled).nonzero()[:, 0]
-        if len(rows):
-            clips = batch.clips[rows]
+        if batch.num_labelled < len(batch):
+            clips = batch.clips[batch.num_labelled :]
             views = [self._views.make(clips, s) for s in (settings.weak_view, settings.strong_view)]
             guesses = guessed_targets(self._answers(views), settings.temperature)
             for other in views:
@@ -110,13 +110,18 @@ class MixMatch(Method):
     def _partners(self, count: int) -> tuple[Tensor, Tensor]:
         """Return whom each row is mixed with, and its own share lambda' = max(l, 1 - l)."""
         device = next(self._network.parameters()).device
-        partners = torch.randperm(count, generator=self._draws)
-        # Beta(a, a) as a share of two gamma draws, which take a generator
-        gammas = torch._standard_gamma(
-            torch.full((count, 2), self.settings.beta), generator=self._draws
-        )
-        shares = gammas[:, 0] / gammas.sum(1).clamp_min(1e-30)
-        return partners.to(device), torch.maximum(shares, 1 - shares).to(device)
+
+        def draw(num_rows: int) -> Tensor:
+            partners = torch.randperm(num_rows, generator=self._draws)
+            # Beta(a, a) as a share of two gamma draws, which take a generator
+            gammas = torch._standard_gamma(
+                torch.full((num_rows, 2), self.settings.beta), generator=self._draws
+            )
+            shares = gammas[:, 0] / gammas.sum(1).clamp_min(1e-30)
+            return torch.stack((partners.float(), torch.maximum(shares, 1 - shares)), 1)
+
+        partners, shares = drawn_on_host(draw, count, device, is_shared=False).unbind(1)
+        return partners.long(), shares
 
     def _run(self, clips: Tensor, classes: Tensor) -> Answer:
         """Return the answer; masks are decoded for the mixture of classes."""
@@ -124,7 +129,7 @@ class MixMatch(Method):
         return answer
 
     def _losses_of(
-        self, answer: Answer, targets: SoftTargets, num_labelled: int, weight: float
+        self, answer: Answer, targets: SoftTargets, num_labelled: int, weight: float | Tensor
     ) -> dict[str, Tensor]:
         terms = self.settings.terms
         log_probabilities = self._family.class_logits(answer).log_softmax(1)
@@ -140,9 +145,9 @@ class MixMatch(Method):
         if not isinstance(answer, ClipOutputs) or targets.masks is None:
             return losses
         logits = single_precision(answer.mask_logits)
-        frames = targets.frame_weights > 0
-        shown, wanted = logits[own][frames[own]], targets.masks[own][frames[own]]
-        bce, dice = mask_losses(shown[:, None], wanted[:, None])
+        frames = (targets.frame_weights[own] > 0).flatten()
+        shown, wanted = logits[own].flatten(0, 1), targets.masks[own].flatten(0, 1)
+        bce, dice = mask_losses(shown[:, None], wanted[:, None], frames)
         distances = (logits[rest].sigmoid() - targets.masks[rest]).square().mean((2, 3))
         return losses | {
             "loc_bce": terms.bce_weight * bce,

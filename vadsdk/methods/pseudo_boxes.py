@@ -24,6 +24,7 @@ from vadsdk.methods.box_terms import named_losses
 from vadsdk.methods.supervised_terms import single_precision
 from vadsdk.methods.views import View
 from vadsdk.models.outputs import BoxClipOutputs
+from vadsdk.ranks import num_ranks
 
 
 class PseudoBoxes(NamedTuple):
@@ -124,7 +125,7 @@ def pseudo_box_losses(
     )
     named = {f"pseudo_{n}": settings.box_weight * v for n, v in named_losses(losses).items()}
     if outputs.frame_logits.shape[1]:
-        scale = len(outputs.predictions) if terms.reduction == "sum" else 1
+        scale = len(outputs.predictions) * num_ranks() if terms.reduction == "sum" else 1
         frame = _pseudo_frame_loss(outputs.frame_logits, pseudo, traits, terms)
         named["pseudo_frame_cls"] = settings.frame_weight * scale * frame
     return named

@@ -44,14 +44,13 @@ class PseudoLabel(Method):
         super().__init__(network, self.settings.seed)
         self._family = family_of(network, self.settings)
         self._labeller = Teacher(network, decay=0.0, warm=False)  # each update is a fresh copy
+        self._labelled_round = 0
 
-    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return the supervised losses and, from round 1 on, the family's "pseudo_..." losses."""
+        if not isinstance(progress, Tensor):
+            self.begin_step(progress)
         settings = self.settings
-        current = self._round(progress)
-        if current > self._labeller.num_updates:
-            self._labeller.update(self._network)
-            self._labeller.num_updates = current
         ramp = exp_rampup(progress, settings.ramp_fraction)
         return pseudo_taught_step(
             self._family,
@@ -60,11 +59,20 @@ class PseudoLabel(Method):
             self._views,
             batch,
             progress,
-            settings.unlabelled_weight * ramp if current else 0.0,
+            settings.unlabelled_weight * ramp if self._phase else 0.0,
             settings,
         )
 
-    def _round(self, progress: float) -> int:
+    def begin_step(self, progress: float) -> None:
+        """Take a new labeller when a round begins."""
+        super().begin_step(progress)
+        current = self.phase(progress)
+        if current > self._labelled_round:
+            self._labeller.update(self._network)
+            self._labeller.num_updates.fill_(current)
+            self._labelled_round = current
+
+    def phase(self, progress: float) -> int:
         """Return the round, from 0."""
         num_rounds, start = self.settings.num_rounds, self.settings.start
         if progress < start:
@@ -79,3 +87,4 @@ class PseudoLabel(Method):
         """Take up what `state_dict` returned."""
         super().load_state_dict(state)
         self._labeller.load_state_dict(state, "labeller.")
+        self._labelled_round = int(self._labeller.num_updates)

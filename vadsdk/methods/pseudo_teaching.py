@@ -63,7 +63,7 @@ def supervised_step(
     student: nn.Module,
     views: ViewMaker,
     batch: ClipBatch,
-    progress: float,
+    progress: float | Tensor,
     strength: ViewStrength,
 ) -> dict[str, Tensor]:
     """Return the supervised losses of the labelled rows alone.
@@ -88,8 +88,8 @@ def pseudo_taught_step(
     labeller: nn.Module,
     views: ViewMaker,
     batch: ClipBatch,
-    progress: float,
-    weight: float,
+    progress: float | Tensor,
+    weight: float | Tensor,
     settings: PseudoTeachingSettings,
 ) -> dict[str, Tensor]:
     """Return the supervised losses, and the weighted losses against the labeller's labels.
@@ -104,20 +104,20 @@ def pseudo_taught_step(
         weight: of the losses against pseudo labels.
         settings: gives the views.
     """
-    rows = (~batch.labelled).nonzero()[:, 0]
-    if not len(rows) or not weight:
+    unlabelled = batch.unlabelled_part()
+    if not len(unlabelled) or (not isinstance(weight, Tensor) and not weight):
         return supervised_step(family, student, views, batch, progress, settings.labelled_view)
-    unlabelled = batch.rows(rows)
     weak = views.make(unlabelled.clips, settings.weak_view)
     strong = views.make(unlabelled.clips, settings.strong_view)
     answer = evaluated(family, labeller, weak)
     pseudo = family.pseudo_labels(answer, weak, strong)
-    classes = family.known_classes(batch)
-    classes[rows] = family.best_classes(answer)
+    known, guessed = family.known_classes(batch), family.best_classes(answer)
+    classes = torch.cat((known[: batch.num_labelled], guessed))
     view = strong
-    if len(rows) < len(batch):
-        view = views.make(batch.clips[: -len(rows)], settings.labelled_view).joined(strong)
+    if batch.num_labelled:
+        labelled = batch.clips[: batch.num_labelled]
+        view = views.make(labelled, settings.labelled_view).joined(strong)
     outputs = family.run(student, view, classes)
     losses = family.supervised_losses(outputs, batch, view, progress)
-    found = family.pseudo_losses(rows_of(outputs, rows), pseudo)
+    found = family.pseudo_losses(rows_of(outputs, batch.last_rows), pseudo)
     return losses | {name: weight * loss for name, loss in found.items()}

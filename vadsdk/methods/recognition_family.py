@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from vadsdk.data.batches import NO_CLASS, ClipBatch
 from vadsdk.losses import confident_classes, logit_cross_entropy_loss, pseudo_label_loss
 from vadsdk.losses.classification_consistency import jensen_shannon
+from vadsdk.kernels.weighting import weighted_mean
 from vadsdk.methods.supervised_terms import single_precision
 from vadsdk.methods.views import View
 from vadsdk.models.outputs import RecognitionClipOutputs
@@ -61,7 +62,11 @@ class RecognitionFamily:
         return single_precision(outputs.class_logits)
 
     def supervised_losses(
-        self, outputs: RecognitionClipOutputs, batch: ClipBatch, view: View, progress: float
+        self,
+        outputs: RecognitionClipOutputs,
+        batch: ClipBatch,
+        view: View,
+        progress: float | Tensor,
     ) -> dict[str, Tensor]:
         """Return `cls`; a labelled clip without action does not count."""
         loss = logit_cross_entropy_loss(
@@ -89,4 +94,5 @@ class RecognitionFamily:
     ) -> dict[str, Tensor]:
         """Return `cons_cls`, the Jensen-Shannon divergence of the class distributions."""
         own, other = (self.class_logits(answer).log_softmax(1) for answer in (outputs, targets))
-        return {"cons_cls": self._settings.pseudo_weight * jensen_shannon(own, other).mean()}
+        divergence = weighted_mean(jensen_shannon(own, other))
+        return {"cons_cls": self._settings.pseudo_weight * divergence}

@@ -86,7 +86,7 @@ class StableMeanTeacher(Method):
             for student in (network, self._recovery)
         )
 
-    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return the losses of two fresh views; see `losses_of_answers`."""
         settings = self.settings
         teacher_view = self._views.make(batch.clips, settings.teacher_view)
@@ -99,7 +99,7 @@ class StableMeanTeacher(Method):
         return self.losses_of_answers(answers, batch, student_view, progress)
 
     def answers(
-        self, teacher_view: View, student_view: View, batch: ClipBatch, progress: float
+        self, teacher_view: View, student_view: View, batch: ClipBatch, progress: float | Tensor
     ) -> Answers:
         """Run all four networks.
 
@@ -132,7 +132,7 @@ class StableMeanTeacher(Method):
         )
 
     def losses_of_answers(
-        self, answers: Answers, batch: ClipBatch, view: View, progress: float
+        self, answers: Answers, batch: ClipBatch, view: View, progress: float | Tensor
     ) -> dict[str, Tensor]:
         """Return `cls`, `loc_bce`, `loc_dice`, `eor_bce`, `eor_dice`, `cons_main`, `cons_aux`.
 
@@ -178,13 +178,11 @@ class StableMeanTeacher(Method):
 
     def _recovered(self, student: ClipOutputs, view: View, batch: ClipBatch) -> Tensor:
         """Return the student's masks, corrected where the batch is labelled (all, if it is not)."""
-        rows = batch.labelled.nonzero()[:, 0]
-        if len(rows) == 0:
-            rows = torch.arange(len(batch), device=rows.device)
+        count = batch.num_labelled or len(batch)
         probabilities, video = self._recovery_inputs(student, view)
-        corrected = self._recovery(probabilities[rows], None if video is None else video[rows])
-        untouched = student.mask_logits.detach().to(corrected.dtype)
-        return untouched.index_copy(0, rows, corrected)
+        corrected = self._recovery(probabilities[:count], None if video is None else video[:count])
+        untouched = student.mask_logits[count:].detach().to(corrected.dtype)
+        return torch.cat((corrected, untouched))
 
     def _recovery_inputs(self, outputs: ClipOutputs, view: View) -> tuple[Tensor, Tensor | None]:
         """Return what error recovery sees of an answer, outside the answer's graph."""
@@ -200,7 +198,7 @@ class StableMeanTeacher(Method):
             return maps, None
         return transfer_maps(maps, teacher_view.parameters, student_view.parameters)
 
-    def _consistency(self, answers: Answers, target: Tensor, ramp: float) -> Tensor:
+    def _consistency(self, answers: Answers, target: Tensor, ramp: float | Tensor) -> Tensor:
         """Return L2 and DoP of the student's maps and a target's, blended."""
         maps = single_precision(answers.student.mask_logits), target
         if self.settings.consistency_on == "probabilities":

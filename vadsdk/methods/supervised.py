@@ -34,7 +34,7 @@ class Supervised(Method):
         super().__init__(network, self.settings.seed)
         self._family = family_of(network, self.settings)
 
-    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return the family's supervised losses, the mean of both views' where there are two."""
         seen = labelled_part(batch)
         losses = self._losses_of_view(seen, self.settings.view, progress)
@@ -44,7 +44,7 @@ class Supervised(Method):
         return {name: 0.5 * (loss + others[name]) for name, loss in losses.items()}
 
     def _losses_of_view(
-        self, seen: ClipBatch, strength: ViewStrength, progress: float
+        self, seen: ClipBatch, strength: ViewStrength, progress: float | Tensor
     ) -> dict[str, Tensor]:
         view = self._views.make(seen.clips, strength)
         outputs = self._family.run(self._network, view, self._family.known_classes(seen))
@@ -53,7 +53,4 @@ class Supervised(Method):
 
 def labelled_part(batch: ClipBatch) -> ClipBatch:
     """Return the labelled rows; all rows where none is labelled, whose losses are then zeros."""
-    rows = batch.labelled.nonzero()[:, 0]
-    if len(rows) in (0, len(batch)):
-        return batch
-    return batch.rows(rows)
+    return batch if batch.num_labelled in (0, len(batch)) else batch.labelled_part()

@@ -21,6 +21,7 @@ from vadsdk.losses import (
     spread_loss,
     spread_margin,
 )
+from vadsdk.methods.host_draws import drawn_on_host
 from vadsdk.methods.views import View
 from vadsdk.models import ClipOutputs
 
@@ -53,7 +54,11 @@ class TermSettings(BaseModel):
 
 
 def supervised_losses(
-    outputs: ClipOutputs, batch: ClipBatch, view: View, progress: float, settings: TermSettings
+    outputs: ClipOutputs,
+    batch: ClipBatch,
+    view: View,
+    progress: float | Tensor,
+    settings: TermSettings,
 ) -> dict[str, Tensor]:
     """Return the weighted losses `cls`, `loc_bce` and `loc_dice` of the labelled rows.
 
@@ -68,16 +73,17 @@ def supervised_losses(
         progress: in [0, 1), for the margin.
         settings: weights and forms.
     """
-    rows = batch.labelled.nonzero()[:, 0]
-    logits = outputs.mask_logits[rows]  # (L, T, h, w)
-    size = (logits.shape[-2], logits.shape[-1])
-    masks = apply_view_to_masks(batch.masks[rows], view.parameters.rows(rows), size)
-    if batch.annotated is not None:
-        known = apply_view_to_frames(batch.annotated[rows], view.parameters.rows(rows))
-        logits, masks = logits[known][:, None], masks[known][:, None]  # (known frames, 1, h, w)
-    bce, dice = mask_losses(logits, masks)
-    scores = single_precision(outputs.class_scores[rows])
-    classification = _classification_loss(scores, batch.class_indices[rows], progress, settings)
+    labelled = batch.labelled_part()
+    own = view.parameters.rows(batch.first_rows)
+    logits = outputs.mask_logits[: len(labelled)]  # (L, T, h, w)
+    masks = apply_view_to_masks(labelled.masks, own, (logits.shape[-2], logits.shape[-1]))
+    known: Tensor | None = None
+    if labelled.annotated is not None:  # a frame counts as a clip of its own, or not at all
+        known = apply_view_to_frames(labelled.annotated, own).flatten()
+        logits, masks = logits.flatten(0, 1)[:, None], masks.flatten(0, 1)[:, None]
+    bce, dice = mask_losses(logits, masks, known)
+    scores = single_precision(outputs.class_scores[: len(labelled)])
+    classification = _classification_loss(scores, labelled.class_indices, progress, settings)
     return {
         "cls": settings.cls_weight * classification,
         "loc_bce": settings.bce_weight * bce,
@@ -86,7 +92,7 @@ def supervised_losses(
 
 
 def class_condition(
-    batch: ClipBatch, num_classes: int, *, all_classes: bool, own_class_share: float = 0.0
+    batch: ClipBatch, num_classes: int, *, all_classes: bool | Tensor, own_class_share: float = 0.0
 ) -> Tensor:
     """Return (B, K) float, the class weights that the masks are decoded with (reference 2.3).
 
@@ -98,14 +104,14 @@ def class_condition(
     Args:
         batch: gives classes and who is labelled.
         num_classes: K.
-        all_classes: whether the training is in its first phase.
+        all_classes: whether the training is in its first phase; a tensor has no dimension.
         own_class_share: see `TermSettings`; drawn from torch's CPU generator.
     """
     classes = decoded_classes(batch, own_class_share)
     condition = F.one_hot(classes.clamp_min(0), num_classes).float() * (classes >= 0)[:, None]
-    if all_classes:
-        condition = condition + (~batch.labelled)[:, None].float()
-    return condition
+    if all_classes is False:
+        return condition
+    return condition + all_classes * (~batch.labelled)[:, None].float()
 
 
 def decoded_classes(batch: ClipBatch, own_class_share: float) -> Tensor:
@@ -117,8 +123,8 @@ def decoded_classes(batch: ClipBatch, own_class_share: float) -> Tensor:
     """
     known = batch.labelled & (batch.class_indices >= 0)
     if own_class_share:
-        known = known & (torch.rand(len(known)) >= own_class_share).to(known.device)
-    return torch.where(known, batch.class_indices, NO_CLASS)
+        known = known & (drawn_on_host(torch.rand, len(known), known.device) >= own_class_share)
+    return batch.class_indices.where(known, NO_CLASS)
 
 
 def single_precision(values: Tensor) -> Tensor:
@@ -127,7 +133,7 @@ def single_precision(values: Tensor) -> Tensor:
 
 
 def _classification_loss(
-    scores: Tensor, class_indices: Tensor, progress: float, settings: TermSettings
+    scores: Tensor, class_indices: Tensor, progress: float | Tensor, settings: TermSettings
 ) -> Tensor:
     if settings.classification == "cross_entropy":
         return cross_entropy_loss(scores, class_indices, label_smoothing=settings.label_smoothing)

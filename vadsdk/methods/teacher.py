@@ -7,7 +7,7 @@ teacher   t0 = s0,  t = a t + (1 - a) s,  a = min(1 - 1 / (n + 1), decay) at its
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -55,7 +55,8 @@ class Teacher:
                 'buffers="copy", or mode="train"'
             )
         self.network = copy.deepcopy(network).requires_grad_(False).train(mode == "train")
-        self.num_updates = 0
+        device = next((p.device for p in network.parameters()), torch.device("cpu"))
+        self.num_updates = torch.zeros((), dtype=torch.int64, device=device)
         self._decay, self._buffers, self._warm = decay, buffers, warm
 
     @torch.no_grad()
@@ -73,11 +74,10 @@ class Teacher:
             student: the network as it was copied, trained since.
         """
         self.num_updates += 1
-        decay = self._decay
+        share = torch.full_like(self.num_updates, 1.0 - self._decay, dtype=torch.float64)
         if self._warm:
-            decay = min(1.0 - 1.0 / (self.num_updates + 1), decay)
-        ours: list[Tensor] = list(self.network.parameters())
-        torch._foreach_lerp_(ours, [p.detach() for p in student.parameters()], 1.0 - decay)
+            share = share.maximum(1.0 / (self.num_updates + 1).double())
+        follow(list(self.network.parameters()), list(student.parameters()), share)
         if self._buffers == "copy":
             for target, source in zip(self.network.buffers(), student.buffers(), strict=True):
                 target.copy_(source)
@@ -88,7 +88,7 @@ class Teacher:
             f"{prefix}network.{name}": tensor.detach().clone()
             for name, tensor in self.network.state_dict().items()
         }
-        return state | {f"{prefix}num_updates": torch.tensor(self.num_updates)}
+        return state | {f"{prefix}num_updates": self.num_updates.detach().clone()}
 
     def load_state_dict(self, state: Mapping[str, Tensor], prefix: str = "teacher.") -> None:
         """Take up what `state_dict` returned; names without `prefix` belong to others."""
@@ -100,7 +100,21 @@ class Teacher:
                 if name.startswith(start)
             }
         )
-        self.num_updates = int(state[f"{prefix}num_updates"])
+        self.num_updates.copy_(state[f"{prefix}num_updates"])
+
+
+def follow(averages: Sequence[Tensor], values: Sequence[Tensor], share: Tensor) -> None:
+    """Move averages a share of the way to values, in place and without waiting for a device.
+
+    Args:
+        averages: of any shapes.
+        values: of the same shapes.
+        share: in [0, 1], float64 of no dimension, on their device.
+    """
+    shares = {dtype: share.to(dtype) for dtype in {average.dtype for average in averages}}
+    weights = [shares[average.dtype] for average in averages]
+    with torch.no_grad():
+        torch._foreach_lerp_(list(averages), [value.detach() for value in values], weights)
 
 
 def _has_running_statistics(network: nn.Module) -> bool:

@@ -58,6 +58,7 @@ class TemporalGradient(Method):
         self.settings = settings = settings or TemporalGradientSettings()
         super().__init__(network, settings.seed)
         self.needs_successors = settings.gradient == "adjacent"
+        self.uncompiled_reason = "its stages are watched by hooks, which a compiled one passes over"
         self._family = family_of(network, settings)
         self._stage_names = stage_names_of(network, NAME)
         if settings.pseudo_weight and getattr(network, "multi_label", False):
@@ -80,7 +81,7 @@ class TemporalGradient(Method):
             }
         )
 
-    def losses(self, batch: ClipBatch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return the losses (a) to (d) by name, weighted; see `losses_of_answers`."""
         if len(batch) < 2:
             raise ConfigError(
@@ -89,7 +90,7 @@ class TemporalGradient(Method):
             )
         weak = weak_views(self._views, batch, self.settings)
         seen = weak
-        if not batch.labelled.all():
+        if batch.num_labelled < len(batch):
             seen = weak.joined(strong_views(self._views, batch, self.settings))
         known = self._family.known_classes(batch)
         own = known.new_full((len(seen.colours.clips) - len(known),), NO_CLASS)
@@ -109,7 +110,7 @@ class TemporalGradient(Method):
         gradients: StreamAnswer,
         weak_view: View,
         batch: ClipBatch,
-        progress: float,
+        progress: float | Tensor,
     ) -> dict[str, Tensor]:
         """Return what `losses` does, for answers that are given.
 
@@ -143,16 +144,21 @@ class TemporalGradient(Method):
         return losses
 
     def _pseudo_losses(
-        self, colours: StreamAnswer, gradients: StreamAnswer, batch: ClipBatch, progress: float
+        self,
+        colours: StreamAnswer,
+        gradients: StreamAnswer,
+        batch: ClipBatch,
+        progress: float | Tensor,
     ) -> dict[str, Tensor]:
         """Return `pseudo_cls` and `gradient_pseudo_cls`; zeros before the warm-up is over."""
         settings, num_weak = self.settings, len(batch)
         answers = {"": colours, "gradient_": gradients}
         logits = {p: self._family.class_logits(answer.outputs) for p, answer in answers.items()}
-        unlabelled = (~batch.labelled).nonzero()[:, 0]
-        weak = [values[:num_weak][unlabelled] for values in logits.values()]
+        weak = [values[batch.num_labelled : num_weak] for values in logits.values()]
         classes = confident_classes(weak, settings.pseudo_threshold)
-        if progress < settings.warmup_fraction:
+        if isinstance(progress, Tensor):
+            classes = classes.masked_fill(progress < settings.warmup_fraction, NO_CLASS)
+        elif progress < settings.warmup_fraction:
             classes = torch.full_like(classes, NO_CLASS)
         return {
             f"{prefix}pseudo_cls": settings.pseudo_weight

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -11,18 +12,16 @@ from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.methods import Method
-from vadsdk.training.optimisation import (
-    MovingAverage,
-    Schedule,
-    autocast_dtype,
-    build_optimiser,
-    clip_gradients,
-    total_loss,
-)
+from vadsdk.methods.host_draws import HostDraws
+from vadsdk.ranks import num_ranks, rank, rows_of_all_ranks
+from vadsdk.training.optimisation import Schedule
+from vadsdk.training.readback import Readback, StepNumbers
 from vadsdk.training.settings import TrainSettings
+from vadsdk.training.speed import compiles, graphs
+from vadsdk.training.static_step import GraphedStep
+from vadsdk.training.step import StepOutcome, TrainingStep
 
 _SMOOTHING = 0.95
-_FIRST_SCALE = 2.0**12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,101 +36,139 @@ class StepReport:
     """Smoothed terms, and their sum as "total"."""
 
 
+Watch = Callable[[StepReport], None]
+
+
 class Trainer:
-    """Network, method, optimiser and moving average of one run, and their state.
+    """A run's step, its schedule, and what has become known of the steps so far.
 
     Args:
         network: learned, in place, on `device`.
         method: gives the losses.
         settings: how.
         device: where.
+        note: told what was asked for as "auto" and is not done, and why.
+
+    Raises:
+        ConfigError: a graph is asked for where none can be captured.
     """
 
     def __init__(
-        self, network: nn.Module, method: Method, settings: TrainSettings, device: torch.device
+        self,
+        network: nn.Module,
+        method: Method,
+        settings: TrainSettings,
+        device: torch.device,
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self.network = network
         self.method = method
         self.settings = settings
-        self.device = device
-        self.average = MovingAverage(network, settings.ema_decay)
         self.step = 0
-        self._learned = nn.ModuleDict({"network": network, "method": method.trained.to(device)})
-        self._optimiser = build_optimiser(self._learned, settings)
+        self._device = device
+        self._step = TrainingStep(network, method, settings, device)
+        self.average = self._step.average
+        self._take = self._take_eagerly
+        if graphs(settings, method, device, note or _unheard):
+            self._take = GraphedStep(self._step, device)
+        if compiles(settings, method, device, note or _unheard):
+            network.compile(dynamic=False)
         self._schedule = Schedule(settings)
-        self._dtype = autocast_dtype(settings.precision, device)
-        self._scaler = torch.amp.GradScaler(
-            device.type, init_scale=_FIRST_SCALE, enabled=self._dtype is torch.float16
-        )
+        self._readback = Readback(skips_overflow=self._step.skips_overflow)
         self._smoothed: dict[str, float] = {}
 
-    def run(self, batches: Iterable[ClipBatch], watch: Callable[[StepReport], None]) -> None:
-        """Take a step for each batch.
+    def run(self, batches: Iterable[ClipBatch], watch: Watch) -> None:
+        """Take all the steps that there are batches for; see `steps`."""
+        for _ in self.steps(batches, watch):
+            pass
+        self.settle(watch)
+
+    def steps(self, batches: Iterable[ClipBatch], watch: Watch) -> Iterator[int]:
+        """Take a step for each `accumulate` batches and yield how many were taken so far.
+
+        On a GPU, steps are watched some steps later; `settle` catches up.
 
         Raises:
             TrainingError: a loss or a gradient is not finite.
         """
-        self._learned.train()
-        for batch in batches:
+        self._step.learned.train()
+        source = iter(batches)
+        while group := list(islice(source, self.settings.accumulate)):
             rate = self._schedule.rate(self.step)
-            with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None):
-                losses = self.method.losses(
-                    batch.to(self.device), progress=self.step / self.settings.max_steps
-                )
-            total = total_loss(losses, self.step)
-            self._optimiser_step(total, rate)
-            self.method.after_step()
-            self.average.update(self.network, self.step)
+            self._step.rate.fill_(rate)
+            outcome = self._take(group, self.step / self.settings.max_steps)
             self.step += 1
-            watch(self._report(losses, total, rate))
+            self._readback.send(self.step, rate, outcome)
+            self._tell(watch, wait=False)
+            yield self.step
+
+    def settle(self, watch: Watch) -> None:
+        """Wait for the device, so that all steps have been watched and the weights are theirs.
+
+        Raises:
+            TrainingError: a loss or a gradient is not finite.
+        """
+        self._tell(watch, wait=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that an exact resume needs, as tensors and numbers."""
+        """Return everything that an exact resume needs, as tensors and numbers.
+
+        To be called when settled, and on all ranks, as it holds what all of them would draw next.
+        """
         return {
             "step": self.step,
-            "network": self.network.state_dict(),
-            "average": self.average.network.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
+            **self._step.state_dict(),
             "schedule": self._schedule.state_dict(),
-            "scaler": self._scaler.state_dict(),
-            "method": self.method.state_dict(),
             "smoothed": dict(self._smoothed),
-            "rng": torch.get_rng_state(),
-            "rng_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "rng": _of_all_ranks(torch.get_rng_state(), self._device),
+            "rng_cuda": [_of_all_ranks(torch.cuda.get_rng_state(self._device), self._device)]
+            if self._device.type == "cuda"
+            else [],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken."""
+        """Go on where `state_dict` was taken; of as many ranks, or draws differ from then on."""
         self.step = int(state["step"])
-        self.network.load_state_dict(state["network"])
-        self.average.network.load_state_dict(state["average"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._step.load_state_dict(state, self.step)
         self._schedule.load_state_dict(state["schedule"])
-        self._scaler.load_state_dict(state["scaler"])
-        self.method.load_state_dict(state["method"])
         self._smoothed = dict(state["smoothed"])
-        torch.set_rng_state(state["rng"])
-        if state["rng_cuda"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state["rng_cuda"])
+        torch.set_rng_state(_of_this_rank(state["rng"]))
+        if state["rng_cuda"] and self._device.type == "cuda":
+            torch.cuda.set_rng_state(_of_this_rank(state["rng_cuda"][0]), self._device)
 
-    def _optimiser_step(self, total: Tensor, rate: float) -> None:
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
-        self._optimiser.zero_grad(set_to_none=True)
-        self._scaler.scale(total).backward()
-        self._scaler.unscale_(self._optimiser)
-        if self._dtype is torch.float16:  # the scaler itself skips a step that overflowed
-            nn.utils.clip_grad_norm_(self._learned.parameters(), self.settings.clip_norm)
-        else:
-            clip_gradients(self._learned, self.settings.clip_norm, self.step)
-        self._scaler.step(self._optimiser)
-        self._scaler.update()
+    def _take_eagerly(self, batches: list[ClipBatch], progress: float) -> StepOutcome:
+        first = batches[0]
+        draws = HostDraws(rows=(first.num_labelled, len(first) - first.num_labelled))
+        self.method.begin_step(progress)
+        with draws.running():
+            return self._step([batch.to(self._device) for batch in batches], progress)
 
-    def _report(self, losses: Mapping[str, Tensor], total: Tensor, rate: float) -> StepReport:
-        values = {name: float(value.detach()) for name, value in losses.items()}
-        values["total"] = float(total.detach())
-        self._schedule.observe(values["total"])
-        for name, value in values.items():
+    def _tell(self, watch: Watch, *, wait: bool) -> None:
+        for numbers in self._readback.received(wait=wait):
+            watch(self._report(numbers))
+
+    def _report(self, numbers: StepNumbers) -> StepReport:
+        self._schedule.observe(numbers.losses["total"])
+        for name, value in numbers.losses.items():
             previous = self._smoothed.get(name, value)
             self._smoothed[name] = _SMOOTHING * previous + (1 - _SMOOTHING) * value
-        return StepReport(step=self.step, learning_rate=rate, losses=dict(self._smoothed))
+        return StepReport(
+            step=numbers.step, learning_rate=numbers.learning_rate, losses=dict(self._smoothed)
+        )
+
+
+def _unheard(text: str) -> None:
+    """Take a note that nobody asked for."""
+
+
+def _of_all_ranks(state: Tensor, device: torch.device) -> Tensor:
+    """Return the states of a generator (N,) bytes on all ranks, (R, N); (N,) for one process."""
+    if num_ranks() == 1:
+        return state
+    return rows_of_all_ranks(state[None].to(device)).cpu()
+
+
+def _of_this_rank(states: Tensor) -> Tensor:
+    if states.ndim == 1:
+        return states
+    return states[rank() % len(states)]

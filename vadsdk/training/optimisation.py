@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vadsdk.errors import TrainingError
+from vadsdk.methods.teacher import follow
 from vadsdk.training.settings import TrainSettings
 
 _FINAL_SHARE = 0.01
@@ -18,16 +20,46 @@ _SMOOTHING = 0.98
 
 
 def build_optimiser(learned: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """Return what the settings name; weight decay is for tensors of two or more dimensions."""
+    """Return what the settings name; weight decay is for tensors of two or more dimensions.
+
+    It updates all parameters at once, does nothing in a step whose `found_inf` is 1, and reads its
+    rate from a tensor, so that a captured step takes up another rate; see `rate_of`.
+    """
     trainable = [p for p in learned.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    on_cuda = trainable[0].is_cuda
+    # The kernels of a GPU read a float32, those of a CPU the number itself.
+    rate = torch.tensor(
+        settings.learning_rate,
+        dtype=torch.float32 if on_cuda else torch.float64,
+        device=trainable[0].device,
+    )
     if settings.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
+        return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, fused=True)
     kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=settings.learning_rate, eps=settings.adam_epsilon)
+    return kind(groups, lr=rate, eps=settings.adam_epsilon, fused=True, capturable=on_cuda)
+
+
+def rate_of(optimiser: torch.optim.Optimizer) -> Tensor:
+    """Return the one tensor that all groups read their rate from."""
+    rate: Tensor = optimiser.param_groups[0]["lr"]
+    return rate
+
+
+def load_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Take up an optimiser's state, its rate in the tensor that it had."""
+    rate = rate_of(optimiser)
+    optimiser.load_state_dict(dict(state))
+    rate.fill_(float(rate_of(optimiser)))
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+        if "fused" in group:  # points of earlier versions say otherwise
+            group["fused"], group["foreach"] = True, None
+        if "capturable" in group:
+            group["capturable"] = rate.is_cuda
 
 
 class Schedule:
@@ -99,51 +131,33 @@ class MovingAverage:
         self._decay = decay
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Take in the weights after a step, counted from 0."""
-        decay = min(self._decay, (1 + step) / (10 + step)) if self._decay else 0.0
-        averaged: list[Tensor] = list(self.network.parameters())
-        torch._foreach_lerp_(averaged, [p.detach() for p in network.parameters()], 1 - decay)
+    def update(self, network: nn.Module, step: Tensor) -> None:
+        """Take in the weights after a step.
+
+        Args:
+            network: as it was copied, trained since.
+            step: counted from 0; int64 of no dimension, on the network's device.
+        """
+        decay = ((1 + step).double() / (10 + step)).clamp_max(self._decay)
+        follow(list(self.network.parameters()), list(network.parameters()), 1 - decay)
         for target, source in zip(self.network.buffers(), network.buffers(), strict=True):
             target.copy_(source)
 
 
-def total_loss(losses: Mapping[str, Tensor], step: int) -> Tensor:
-    """Return the sum of a step's losses.
+def clip_gradients(gradients: Sequence[Tensor], max_norm: float) -> Tensor:
+    """Scale gradients down to a norm of all together, in place; waits for no device.
 
-    Raises:
-        TrainingError: a term is not finite; the message names it and the step.
+    Args:
+        gradients: P tensors of one device.
+        max_norm: above 0.
+
+    Returns:
+        (P,) the norms that they had; not finite where a gradient is not.
     """
-    total = torch.stack([value.float() for value in losses.values()]).sum()
-    if not torch.isfinite(total):
-        broken = [name for name, value in losses.items() if not torch.isfinite(value)]
-        raise TrainingError(
-            f"loss {', '.join(broken) or 'total'} is not finite at step {step}; the last resume "
-            "point is from before. Lower train.learning_rate or try train.precision=fp32, then "
-            "use --resume"
-        )
-    return total
-
-
-def clip_gradients(network: nn.Module, max_norm: float, step: int) -> float:
-    """Scale the gradients down to a norm and return the norm they had.
-
-    Raises:
-        TrainingError: a gradient is not finite; the message names its parameter and the step.
-    """
-    norm = nn.utils.clip_grad_norm_(network.parameters(), max_norm)
-    if not torch.isfinite(norm):
-        broken = [
-            name
-            for name, parameter in network.named_parameters()
-            if parameter.grad is not None and not torch.isfinite(parameter.grad).all()
-        ]
-        raise TrainingError(
-            f"the gradient of {broken[0] if broken else 'some parameter'} is not finite at step "
-            f"{step}; the last resume point is from before. Lower train.learning_rate or try "
-            "train.precision=fp32, then use --resume"
-        )
-    return float(norm)
+    norms = torch.stack(torch._foreach_norm(list(gradients)))
+    share = (max_norm / (norms.norm() + 1e-6)).clamp_max(1.0)
+    torch._foreach_mul_(list(gradients), share)
+    return norms
 
 
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from torch import nn
 
 import vadsdk
 from vadsdk.data.bank_batches import device_batches
+from vadsdk.data.batches import ClipBatch
 from vadsdk.data.dataset import ActionDataset, VideoRecord, open_dataset
 from vadsdk.data.footage import unlabelled_records
 from vadsdk.data.sampling import ClipSampler
@@ -103,13 +104,16 @@ class Session:
         if config.train.num_threads:
             torch.set_num_threads(config.train.num_threads)
         self.dataset = labelled_dataset(config.data, self.watcher)
-        self.network = _build_network(config, self.dataset.labels, self.watcher)
+        self.network = _build_network(
+            config, self.dataset.labels, self.watcher, on_gpu=self.device.type == "cuda"
+        )
         self.spec = _spec(config, self.network, self.dataset.labels)
         self.trainer = Trainer(
             self.network.to(self.device),
             build_method(config.method, self.network, _method_settings(config)),
             config.train,
             self.device,
+            self.watcher.note,
         )
 
     def run(self) -> RunResult:
@@ -133,25 +137,25 @@ class Session:
     def _train(self, best: float) -> None:
         train, sampler = self.config.train, self._sampler()
         run_folder.write_config(self.folder, self.config)  # not before all is known to fit
-        validated = any(r.split == VALIDATION_SPLIT for r in self.dataset.records)
 
         def watch(report: StepReport) -> None:
-            nonlocal best
-            last = report.step == train.max_steps
-            if report.step % train.log_every == 0 or last:
+            if report.step % train.log_every == 0 or report.step == train.max_steps:
                 log.write(report.step, {"learning_rate": report.learning_rate, **report.losses})
             self.watcher.step(report)
-            due = train.evaluate_every and report.step % train.evaluate_every == 0
-            if validated and (due or last):
-                best = self._keep_best(log, report.step, best)
-            if report.step % train.save_every == 0 or last:
-                self._save(best)
 
-        batches = device_batches(sampler, self.device, self.trainer.step, train.max_steps)
+        batches = self._batches(sampler)
         with MetricsLog(self.folder, self.trainer.step) as log, closing(batches):
             try:
-                self.trainer.run(batches, watch)
+                for step in self.trainer.steps(batches, watch):
+                    validates, saves = self._due(step)
+                    if validates or saves:
+                        self.trainer.settle(watch)
+                    if validates:
+                        best = self._keep_best(log, step, best)
+                    if saves:
+                        self._save(best)
             except KeyboardInterrupt:
+                self.trainer.settle(watch)
                 self._save(best)
                 raise TrainingError(
                     f"stopped at step {self.trainer.step} of {train.max_steps}; everything is "
@@ -159,8 +163,25 @@ class Session:
                 ) from None
         for name, (count, reason) in sampler.unreadable.items():
             self.watcher.note(f"{count} clips of {name} were replaced by others: {reason}")
-        if not validated:  # the test split is never used to choose
+        if not self._has_validation:  # the test split is never used to choose
             save_checkpoint(self.folder / run_folder.BEST, self.trainer.average.network, self.spec)
+
+    @property
+    def _has_validation(self) -> bool:
+        return any(record.split == VALIDATION_SPLIT for record in self.dataset.records)
+
+    def _due(self, step: int) -> tuple[bool, bool]:
+        """Return whether the network is to be validated after a step, and the run to be saved."""
+        train = self.config.train
+        is_last = step == train.max_steps
+        validates = is_last or bool(train.evaluate_every and step % train.evaluate_every == 0)
+        return validates and self._has_validation, is_last or step % train.save_every == 0
+
+    def _batches(self, sampler: ClipSampler) -> Generator[ClipBatch, None, None]:
+        """Return the batches of the steps that are left, made ahead."""
+        train = self.config.train
+        first, last = self.trainer.step * train.accumulate, train.max_steps * train.accumulate
+        return device_batches(sampler, self.device, first, last)
 
     def _sampler(self) -> ClipSampler:
         data, train = self.config.data, self.config.train
@@ -257,13 +278,15 @@ def _require_boxes(records: Sequence[VideoRecord], model: str, kind: ModelKind) 
         )
 
 
-def _build_network(config: RunConfig, labels: tuple[str, ...], watcher: Watcher) -> nn.Module:
+def _build_network(
+    config: RunConfig, labels: tuple[str, ...], watcher: Watcher, *, on_gpu: bool = False
+) -> nn.Module:
     network = build_model(config.model, len(labels), config.model_settings)
     if config.weights is not None:
         from vadsdk.models.weights import load_initial_weights
 
         watcher.note(str(load_initial_weights(network, Path(config.weights))))
-    if config.train.precision != "fp32":
+    if config.train.precision != "fp32" or on_gpu:
         for module in network.modules():
             if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
                 module.weight.data = module.weight.to(memory_format=torch.channels_last_3d)

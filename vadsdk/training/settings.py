@@ -59,9 +59,9 @@ class TrainSettings(_Section):
     max_steps: int = Field(default=2000, ge=1)
     """Optimiser steps."""
     batch_labelled: int = Field(default=8, ge=1)
-    """Labelled clips a step."""
+    """Labelled clips a batch, over all processes."""
     batch_unlabelled: int = Field(default=8, ge=0)
-    """Unlabelled clips a step; methods that do not use them take 0."""
+    """Unlabelled clips a batch; methods that do not use them take 0."""
     optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
     """Paper 1 uses Adam (section 4), paper 3 stochastic gradient descent."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -84,10 +84,17 @@ class TrainSettings(_Section):
     """Steps without a better smoothed loss; paper 1: five epochs, 118 steps each on JHMDB-21."""
     clip_norm: float = Field(default=5.0, gt=0)
     """Gradients of a larger norm are scaled down to it."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches whose losses and gradients are averaged to one step."""
     ema_decay: float = Field(default=0.99, ge=0, lt=1)
     """Weights that are saved and evaluated are this moving average; 0 saves the raw ones."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Autocast; "auto" is bf16 where the device computes it natively, else fp32."""
+    compile: Literal["auto"] | bool = "auto"
+    """Whether torch compiles the network; "auto": on a GPU."""
+    cuda_graph: Literal["auto"] | bool = "auto"
+    """Whether whole steps are captured and replayed as one; "auto": on a GPU, where the method
+    does the same work in each step."""
     seed: int = Field(default=0, ge=0)
     """Of weights, clips, augmentation and dropout."""
     num_threads: int | None = Field(default=None, ge=1)

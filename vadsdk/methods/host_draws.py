@@ -1,0 +1,135 @@
+"""Random numbers that a step needs and that are drawn on the host.
+
+A step that is captured as a graph draws nothing on the host when it is replayed. So its draws are
+written down while it runs for the first time, and done anew, in the same order and into the same
+memory, before each replay.
+
+    first run   drawn_on_host(a) -> new buffer A     drawn_on_host(b) -> new buffer B
+    refill      a -> A, b -> B
+    next run    drawn_on_host(a) -> A                drawn_on_host(b) -> B
+
+Legend: N rows of this rank, R ranks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from vadsdk.ranks import num_ranks, rank
+
+Draw = Callable[[int], Tensor]
+"""Returns (N, ...) random numbers on the CPU for N rows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Drawn:
+    draw: Draw
+    num_rows: int
+    is_shared: bool
+    buffer: Tensor
+
+
+@dataclass(kw_only=True, eq=False)
+class HostDraws:
+    """The draws of one step, at fixed places on the device.
+
+    Args:
+        rows: (labelled, unlabelled) clips of a batch of this rank, which draws are cut by.
+        is_fixed: whether draws are kept and taken up again; else every run draws for itself.
+    """
+
+    rows: tuple[int, int]
+    is_fixed: bool = False
+    _drawn: list[_Drawn] = field(default_factory=list)
+    _position: int | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let `drawn_on_host` draw for a run of the step; the first run writes its draws down."""
+        self._position = 0 if self._drawn else None
+        token = _CURRENT.set(self)
+        try:
+            yield
+        finally:
+            _CURRENT.reset(token)
+
+    def refill(self) -> None:
+        """Draw anew what the first run drew, for the next run."""
+        for drawn in self._drawn:
+            values = self._own(drawn.draw, drawn.num_rows, drawn.is_shared)
+            drawn.buffer.copy_(_on_way_to(drawn.buffer.device, values), non_blocking=True)
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether a run has written its draws down."""
+        return bool(self._drawn)
+
+    def take(self, draw: Draw, num_rows: int, device: torch.device, *, is_shared: bool) -> Tensor:
+        """Return (N, ...) of this rank, on the device."""
+        if self._position is not None:
+            drawn = self._drawn[self._position]
+            assert drawn.num_rows == num_rows, "a step of one phase draws the same each time"
+            self._position += 1
+            return drawn.buffer
+        values = _on_way_to(device, self._own(draw, num_rows, is_shared))
+        buffer = values.to(device, non_blocking=True)
+        if self.is_fixed:
+            self._drawn.append(
+                _Drawn(draw=draw, num_rows=num_rows, is_shared=is_shared, buffer=buffer)
+            )
+        return buffer
+
+    def _own(self, draw: Draw, num_rows: int, is_shared: bool) -> Tensor:
+        if not is_shared:
+            return draw(num_rows)
+        return _of_rank(draw(num_rows * num_ranks()), num_rows, self.rows)
+
+
+_CURRENT: ContextVar[HostDraws | None] = ContextVar("host draws of the running step", default=None)
+
+
+def drawn_on_host(
+    draw: Draw, num_rows: int, device: torch.device, *, is_shared: bool = True
+) -> Tensor:
+    """Return what `draw` returns for N rows, on a device.
+
+    Of several ranks, all draw for the whole batch and each takes its own rows, so that the whole
+    batch is seen as one process would see it.
+
+    Args:
+        draw: draws from a generator on the CPU; called again for each step of a graph.
+        num_rows: N.
+        device: where the numbers are wanted.
+        is_shared: whether rows of several ranks are drawn as one batch; else each rank draws for
+            its own rows alone, such as numbers that speak of rows of the rank.
+    """
+    current = _CURRENT.get()
+    if current is None:
+        return draw(num_rows).to(device)
+    return current.take(draw, num_rows, device, is_shared=is_shared)
+
+
+def _of_rank(values: Tensor, num_rows: int, rows: tuple[int, int]) -> Tensor:
+    """Return this rank's rows (N, ...) of what was drawn for all ranks' (R * N, ...).
+
+    All labelled rows come before all unlabelled ones in the whole batch, as in each rank's part. A
+    part of either kind alone is in the order of the ranks.
+    """
+    if num_ranks() == 1:
+        return values
+    if num_rows != sum(rows):
+        return values[rank() * num_rows : (rank() + 1) * num_rows]
+    labelled, unlabelled = values.tensor_split([rows[0] * num_ranks()])
+    parts = zip((labelled, unlabelled), rows, strict=True)
+    return torch.cat([part[rank() * count : (rank() + 1) * count] for part, count in parts])
+
+
+def _on_way_to(device: torch.device, values: Tensor) -> Tensor:
+    """Return the values where a copy to the device need not be waited for."""
+    return values.pin_memory() if device.type == "cuda" else values

@@ -1,0 +1,66 @@
+"""What makes steps faster where it can be had: compiled networks and captured graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from vadsdk.errors import ConfigError
+from vadsdk.methods import Method
+from vadsdk.training.optimisation import autocast_dtype
+from vadsdk.training.settings import TrainSettings
+
+
+def graphs(
+    settings: TrainSettings, method: Method, device: torch.device, note: Callable[[str], None]
+) -> bool:
+    """Return whether steps are captured as CUDA graphs.
+
+    Args:
+        settings: `cuda_graph` says whether they should.
+        method: says whether they can.
+        device: where.
+        note: told why not, where "auto" could be thought to.
+
+    Raises:
+        ConfigError: they should and cannot.
+    """
+    if settings.cuda_graph is False or (settings.cuda_graph == "auto" and device.type != "cuda"):
+        return False
+    reason = method.eager_reason
+    if device.type != "cuda":
+        reason = f"there are none on device {str(device)!r}"
+    elif autocast_dtype(settings.precision, device) is torch.float16:
+        reason = "the scale of fp16 is set from step to step; use train.precision=bf16 or fp32"
+    if reason is None:
+        return True
+    if settings.cuda_graph == "auto":
+        note(f"steps are launched kernel by kernel, not as one CUDA graph: {reason}")
+        return False
+    raise ConfigError(f'train.cuda_graph=true, but {reason}; set it to "auto" or false')
+
+
+def compiles(
+    settings: TrainSettings, method: Method, device: torch.device, note: Callable[[str], None]
+) -> bool:
+    """Return whether the network is compiled.
+
+    Args:
+        settings: `compile` says whether it should be.
+        method: says whether it can be.
+        device: where.
+        note: told why not, where "auto" could be thought to.
+
+    Raises:
+        ConfigError: it should be and cannot.
+    """
+    if settings.compile is False or (settings.compile == "auto" and device.type != "cuda"):
+        return False
+    reason = method.uncompiled_reason
+    if reason is None:
+        return True
+    if settings.compile == "auto":
+        note(f"the network is not compiled: {reason}")
+        return False
+    raise ConfigError(f'train.compile=true, but {reason}; set it to "auto" or false')
