@@ -18,6 +18,27 @@ def make_batch(**changes: Any) -> ClipBatch:
     return ClipBatch(**(fields | changes))
 
 
+def test_labelled_and_unlabelled_rows_are_parts_and_the_first_ones_are_the_labelled() -> None:
+    batch = make_batch(clips=torch.arange(3 * 4 * 6 * 8 * 3).view(3, 4, 6, 8, 3).to(torch.uint8))
+    labelled, unlabelled = batch.labelled_part(), batch.unlabelled_part()
+    assert (labelled.num_labelled, unlabelled.num_labelled) == (2, 0)
+    assert torch.equal(torch.cat((labelled.clips, unlabelled.clips)), batch.clips)
+    assert (batch.first_rows.tolist(), batch.last_rows.tolist()) == ([0, 1], [2])
+    for labels in ([False, True, True], [True, False, True]):
+        with pytest.raises(ValueError, match="in the first num_labelled rows and nowhere else"):
+            make_batch(labelled=torch.tensor(labels))
+    with pytest.raises(ValueError, match="num_labelled=1"):
+        make_batch(num_labelled=1)
+
+
+def test_a_copy_has_memory_of_its_own() -> None:
+    batch = make_batch()
+    copy = batch.copied_to(torch.device("cpu"))
+    copy.clips.fill_(7)
+    assert not batch.clips.any()
+    assert copy.num_labelled == 2
+
+
 def test_a_batch_moves_to_a_device_whole() -> None:
     moved = make_batch().to("meta")
     assert {t.device.type for t in (moved.clips, moved.masks, moved.class_indices)} == {"meta"}

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from no_waiting import NoWaiting, WouldWaitError
 from test_every_pair import PAIRS, batch_for, method_of, network_of
 from torch import nn
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.methods import Method, build_method
-from vadsdk.models import build_model
 from vadsdk.training.settings import TrainSettings
-from vadsdk.training.static_step import StaticStep, StepPlan
-from vadsdk.training.step import StepOutcome, TrainingStep
+from vadsdk.training.static_step import StaticStep
+from vadsdk.training.step import TrainingStep
 
 CPU = torch.device("cpu")
 NUM_STEPS = 5
@@ -32,80 +29,21 @@ def weights(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
-class WatchedStep(StaticStep):
-    """Takes its first step of a plan freely, and allows no other to wait for a device."""
-
-    num_watched = 0
-
-    def _run(self, plan: StepPlan) -> StepOutcome:
-        if not plan.num_eager:
-            plan.num_eager += 1
-            return super()._run(plan)
-        self.num_watched += 1
-        with NoWaiting():
-            return super()._run(plan)
-
-
-def small_network() -> nn.Module:
-    torch.manual_seed(0)
-    return build_model("videocapsnet-s", 3, {"dropout": 0.0, "colour_dropout": 0.0}).train()
-
-
-@pytest.mark.parametrize(("model", "method"), PAIRS)
-def test_a_step_makes_nothing_wait_for_the_device_or_says_why_it_would(
-    model: str, method: str
-) -> None:
-    network = network_of(model)
-    learner = method_of(method, network)
-    step = WatchedStep(TrainingStep(network, learner, settings(max_steps=100), CPU), CPU)
-    batch = batch_for(network)
-    step([batch], 0.9)
-    if learner.eager_reason:
-        with pytest.raises(WouldWaitError):
-            step([batch], 0.91)
-        return
-    step([batch], 0.91)
-    assert step.num_watched == 1
-
-
-@pytest.mark.parametrize("method", ["supervised", "e2e"])
-def test_a_step_of_the_small_network_makes_nothing_wait(method: str) -> None:
-    network = small_network()
-    learner = build_method(method, network, {"terms": {"own_class_share": 0.5}})
-    step = WatchedStep(TrainingStep(network, learner, settings(max_steps=100), CPU), CPU)
-    for progress in (0.0, 0.01):
-        step([batch_for(network)], progress)
-    assert step.num_watched == 1
-
-
-def test_sparse_annotation_makes_nothing_wait() -> None:
-    network = network_of("videocapsnet-n")
-    batch = batch_for(network)
-    annotated = torch.zeros(batch.clips.shape[:2], dtype=torch.bool)
-    annotated[:2, ::2] = True
-    step = WatchedStep(
-        TrainingStep(network, method_of("e2e", network), settings(max_steps=100), CPU), CPU
-    )
-    for progress in (0.0, 0.01):
-        step([replace(batch, annotated=annotated)], progress)
-    assert step.num_watched == 1
-
-
 def take(
-    network: nn.Module, learner: Method, make: Callable[[TrainingStep], StaticStep | None]
+    network: nn.Module, learner: Method, is_static: bool
 ) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
     """Return what steps found, and the weights that they ended with."""
     step = TrainingStep(network, learner, settings(max_steps=NUM_STEPS), CPU)
-    static = make(step)
+    static = StaticStep(step, CPU)
     found = []
     for number in range(NUM_STEPS):
         batch, progress = batch_for(network, seed=number), number / NUM_STEPS
         step.rate.fill_(1e-3 / (number + 1))
-        if static is None:
-            learner.begin_step(progress)
-            outcome = step([batch], progress)
-        else:
+        if is_static:
             outcome = static([batch], progress)
+        else:
+            learner.begin_step(progress)
+            outcome = step([batch], torch.tensor(progress, dtype=torch.float64))
         found.append(outcome.values.clone())
     return found, weights(network) | weights(step.average.network) | learner.state_dict()
 
@@ -115,14 +53,34 @@ def take(
 )
 def test_steps_in_fixed_memory_are_the_eager_ones_bit_for_bit(model: str, method: str) -> None:
     ends = []
-    for make in (lambda step: None, lambda step: StaticStep(step, CPU)):
+    for is_static in (False, True):
         network = network_of(model)
-        ends.append(take(network, method_of(method, network), make))
+        ends.append(take(network, method_of(method, network), is_static))
     (eager, eager_weights), (static, static_weights) = ends
     assert all(torch.equal(*pair) for pair in zip(eager, static, strict=True))
     assert eager_weights.keys() == static_weights.keys()
     assert all(torch.equal(eager_weights[name], static_weights[name]) for name in eager_weights)
     assert not torch.equal(eager[0], eager[1])  # other clips, views, rates and progress
+
+
+@pytest.mark.parametrize(
+    ("model", "method"), [pair for pair in PAIRS if pair[0] in ("videocapsnet-n", "r3d-n")]
+)
+@pytest.mark.parametrize("progress", [0.02, 0.3, 0.9])
+def test_progress_as_a_tensor_weighs_the_losses_as_a_number_does(
+    model: str, method: str, progress: float
+) -> None:
+    found = []
+    for given in (progress, torch.tensor(progress, dtype=torch.float64)):
+        network = network_of(model)
+        learner = method_of(method, network)
+        torch.manual_seed(0)
+        learner.begin_step(progress)
+        with torch.no_grad():
+            found.append(learner.losses(batch_for(network), given))
+    assert found[0].keys() == found[1].keys()
+    for name, loss in found[0].items():
+        torch.testing.assert_close(loss.double(), found[1][name].double(), rtol=1e-6, atol=1e-9)
 
 
 def test_a_phase_and_a_shape_have_plans_of_their_own() -> None:

@@ -65,11 +65,6 @@ class HostDraws:
             values = self._own(drawn.draw, drawn.num_rows, drawn.is_shared)
             drawn.buffer.copy_(_on_way_to(drawn.buffer.device, values), non_blocking=True)
 
-    @property
-    def is_filled(self) -> bool:
-        """Whether a run has written its draws down."""
-        return bool(self._drawn)
-
     def take(self, draw: Draw, num_rows: int, device: torch.device, *, is_shared: bool) -> Tensor:
         """Return (N, ...) of this rank, on the device."""
         if self._position is not None:

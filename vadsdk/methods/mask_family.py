@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -26,6 +25,7 @@ from vadsdk.methods.supervised_terms import (
 )
 from vadsdk.methods.views import View
 from vadsdk.models import ClipOutputs
+from vadsdk.models.outputs import class_weights
 from vadsdk.ranks import num_ranks, sum_over_ranks
 
 
@@ -82,8 +82,8 @@ class MaskFamily:
         """Return a network's answer to a view; see `Family.run`."""
         if classes is None:
             classes = view.clips.new_full((len(view.clips),), NO_CLASS, dtype=torch.int64)
-        condition = F.one_hot(classes.clamp_min(0), self._num_classes).float()
-        outputs: ClipOutputs = network(view.clips, condition * (classes >= 0)[:, None])
+        condition = class_weights(classes, self._num_classes)
+        outputs: ClipOutputs = network(view.clips, condition)
         return outputs
 
     def known_classes(self, batch: ClipBatch) -> Tensor:

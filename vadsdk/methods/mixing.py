@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.kernels.augmentation import apply_view_to_frames, apply_view_to_masks, transfer_maps
 from vadsdk.methods.views import View
+from vadsdk.models.outputs import class_weights
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ def annotated_targets(
     if batch.annotated is not None:
         frames = apply_view_to_frames(batch.annotated, view.parameters).float()
     return SoftTargets(
-        classes=F.one_hot(batch.class_indices.clamp_min(0), num_classes).float(),
+        classes=class_weights(batch.class_indices.clamp_min(0), num_classes),
         class_weights=known.float(),
         masks=apply_view_to_masks(batch.masks, view.parameters, size) if with_masks else None,
         frame_weights=frames,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Literal, Self
 
 import torch
-import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from vadsdk.losses import (
 from vadsdk.methods.host_draws import drawn_on_host
 from vadsdk.methods.views import View
 from vadsdk.models import ClipOutputs
+from vadsdk.models.outputs import class_weights
 
 
 class TermSettings(BaseModel):
@@ -108,7 +108,7 @@ def class_condition(
         own_class_share: see `TermSettings`; drawn from torch's CPU generator.
     """
     classes = decoded_classes(batch, own_class_share)
-    condition = F.one_hot(classes.clamp_min(0), num_classes).float() * (classes >= 0)[:, None]
+    condition = class_weights(classes, num_classes)
     if all_classes is False:
         return condition
     return condition + all_classes * (~batch.labelled)[:, None].float()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import NamedTuple, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -48,6 +47,18 @@ def rows_of(outputs: Outputs, rows: Tensor) -> Outputs:
     return type(outputs)(*(values[rows] for values in outputs))
 
 
+def class_weights(classes: Tensor, num_classes: int) -> Tensor:
+    """Return (B, K) float: 1 for each row's class, zeros for a class of -1.
+
+    Unlike torch's `one_hot` it never reads a class, so that no device is waited for.
+
+    Args:
+        classes: (B,) int64.
+        num_classes: K.
+    """
+    return (classes[:, None] == torch.arange(num_classes, device=classes.device)).float()
+
+
 def condition_or_own_class(condition: Tensor | None, class_scores: Tensor) -> Tensor:
     """Return (B, K) class weights; rows of zeros become the one-hot best class of the sample.
 
@@ -57,7 +68,7 @@ def condition_or_own_class(condition: Tensor | None, class_scores: Tensor) -> Te
         condition: (B, K), or None for zeros everywhere.
         class_scores: (B, K).
     """
-    own = F.one_hot(class_scores.argmax(1), class_scores.shape[1]).to(class_scores.dtype)
+    own = class_weights(class_scores.argmax(1), class_scores.shape[1]).to(class_scores.dtype)
     if condition is None:
         return own
     condition = condition.to(class_scores.dtype)

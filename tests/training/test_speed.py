@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from test_every_pair import method_of, network_of
+
+from vadsdk.errors import ConfigError
+from vadsdk.training.settings import TrainSettings
+from vadsdk.training.speed import compiles, graphs
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def settings(**values: object) -> TrainSettings:
+    return TrainSettings.model_validate({"precision": "fp32", **values})
+
+
+def test_auto_captures_and_compiles_on_a_gpu_alone() -> None:
+    method = method_of("e2e", network_of("videocapsnet-n"))
+    notes: list[str] = []
+    for device in (CPU, CUDA):
+        on_gpu = device is CUDA
+        assert graphs(settings(), method, device, notes.append) is on_gpu
+        assert compiles(settings(), method, device, notes.append) is on_gpu
+    assert notes == []
+
+
+def test_auto_says_why_a_gpu_goes_without() -> None:
+    boxes = method_of("supervised", network_of("yowo-n"))
+    streams = method_of("temporal_gradient", network_of("r3d-n"))
+    notes: list[str] = []
+    assert not graphs(settings(), boxes, CUDA, notes.append)
+    assert not compiles(settings(), streams, CUDA, notes.append)
+    assert "not as one CUDA graph: how many boxes" in notes[0]
+    assert "not compiled: its stages are watched by hooks" in notes[1]
+
+
+def test_what_was_asked_for_and_cannot_be_is_an_error() -> None:
+    mask = method_of("e2e", network_of("videocapsnet-n"))
+    boxes = method_of("supervised", network_of("yowo-n"))
+    streams = method_of("temporal_gradient", network_of("r3d-n"))
+    with pytest.raises(ConfigError, match=r"cuda_graph=true, but there are none on device 'cpu'"):
+        graphs(settings(cuda_graph=True), mask, CPU, print)
+    with pytest.raises(ConfigError, match=r"cuda_graph=true, but how many boxes"):
+        graphs(settings(cuda_graph=True), boxes, CUDA, print)
+    with pytest.raises(ConfigError, match=r"compile=true, but its stages"):
+        compiles(settings(compile=True), streams, CPU, print)
+
+
+def test_false_goes_without_and_says_nothing() -> None:
+    boxes = method_of("supervised", network_of("yowo-n"))
+    notes: list[str] = []
+    assert not graphs(settings(cuda_graph=False), boxes, CUDA, notes.append)
+    assert not compiles(settings(compile=False), boxes, CUDA, notes.append)
+    assert notes == []
