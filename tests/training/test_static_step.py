@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from no_waiting import NoWaiting, WouldWaitError
 from test_every_pair import PAIRS, batch_for, method_of, network_of
 from torch import nn
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.methods import Method, build_method
+from vadsdk.models import build_model
 from vadsdk.training.settings import TrainSettings
-from vadsdk.training.static_step import StaticStep
-from vadsdk.training.step import TrainingStep
+from vadsdk.training.static_step import StaticStep, StepPlan
+from vadsdk.training.step import StepOutcome, TrainingStep
 
 CPU = torch.device("cpu")
 NUM_STEPS = 5
@@ -27,6 +30,65 @@ def settings(**values: Any) -> TrainSettings:
 
 def weights(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+class WatchedStep(StaticStep):
+    """Takes its first step of a plan freely, and allows no other to wait for a device."""
+
+    num_watched = 0
+
+    def _run(self, plan: StepPlan) -> StepOutcome:
+        if not plan.num_eager:
+            plan.num_eager += 1
+            return super()._run(plan)
+        self.num_watched += 1
+        with NoWaiting():
+            return super()._run(plan)
+
+
+def small_network() -> nn.Module:
+    torch.manual_seed(0)
+    return build_model("videocapsnet-s", 3, {"dropout": 0.0, "colour_dropout": 0.0}).train()
+
+
+@pytest.mark.parametrize(("model", "method"), PAIRS)
+def test_a_step_makes_nothing_wait_for_the_device_or_says_why_it_would(
+    model: str, method: str
+) -> None:
+    network = network_of(model)
+    learner = method_of(method, network)
+    step = WatchedStep(TrainingStep(network, learner, settings(max_steps=100), CPU), CPU)
+    batch = batch_for(network)
+    step([batch], 0.9)
+    if learner.eager_reason:
+        with pytest.raises(WouldWaitError):
+            step([batch], 0.91)
+        return
+    step([batch], 0.91)
+    assert step.num_watched == 1
+
+
+@pytest.mark.parametrize("method", ["supervised", "e2e"])
+def test_a_step_of_the_small_network_makes_nothing_wait(method: str) -> None:
+    network = small_network()
+    learner = build_method(method, network, {"terms": {"own_class_share": 0.5}})
+    step = WatchedStep(TrainingStep(network, learner, settings(max_steps=100), CPU), CPU)
+    for progress in (0.0, 0.01):
+        step([batch_for(network)], progress)
+    assert step.num_watched == 1
+
+
+def test_sparse_annotation_makes_nothing_wait() -> None:
+    network = network_of("videocapsnet-n")
+    batch = batch_for(network)
+    annotated = torch.zeros(batch.clips.shape[:2], dtype=torch.bool)
+    annotated[:2, ::2] = True
+    step = WatchedStep(
+        TrainingStep(network, method_of("e2e", network), settings(max_steps=100), CPU), CPU
+    )
+    for progress in (0.0, 0.01):
+        step([replace(batch, annotated=annotated)], progress)
+    assert step.num_watched == 1
 
 
 def take(

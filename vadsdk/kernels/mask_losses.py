@@ -25,8 +25,8 @@ def mask_losses(
     """Return binary cross entropy and Dice loss (Milletari et al. 2016, eq. 3, not squared).
 
     The first is the mean over samples of the mean over their pixels, the second that of the whole
-    batch, in [0, 1]; of several ranks, each returns its share of both. Where no sample counts both are 0, connected. CUDA tensors take
-    `mask_losses_triton`, in float32.
+    batch, in [0, 1]; of several ranks, each returns its share of both. Where no sample counts both
+    are 0, connected. CUDA tensors take `mask_losses_triton`, in float32.
 
     Args:
         mask_logits: (B, T, H, W), before the sigmoid, any floating type.

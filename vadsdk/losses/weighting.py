@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+
 def known_classes(class_indices: Tensor, sample_weights: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return indices that are safe to gather with, and weights that are 0 where the class is -1.
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from vadsdk.kernels.boxes_in_views import from_view_to_view, map_boxes
 from vadsdk.kernels.warping import sampling_grid
-from vadsdk.losses.classification_consistency import jensen_shannon
 from vadsdk.kernels.weighting import weighted_mean
+from vadsdk.losses.classification_consistency import jensen_shannon
 from vadsdk.methods.box_network import BoxTraits
 from vadsdk.methods.box_settings import PseudoBoxSettings
 from vadsdk.methods.pseudo_boxes import frame_probabilities

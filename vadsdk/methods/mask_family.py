@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from vadsdk.data.batches import NO_CLASS, ClipBatch
 from vadsdk.kernels.augmentation import transfer_maps
 from vadsdk.kernels.mask_losses import mask_losses
+from vadsdk.kernels.weighting import weighted_mean
 from vadsdk.losses import classification_consistency_loss, localisation_consistency_loss
 from vadsdk.losses.class_distribution import log_class_distribution
-from vadsdk.kernels.weighting import weighted_mean
 from vadsdk.methods.supervised_terms import (
     TermSettings,
     decoded_classes,

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from vadsdk.data.batches import NO_CLASS, ClipBatch
+from vadsdk.kernels.weighting import weighted_mean
 from vadsdk.losses import confident_classes, logit_cross_entropy_loss, pseudo_label_loss
 from vadsdk.losses.classification_consistency import jensen_shannon
-from vadsdk.kernels.weighting import weighted_mean
 from vadsdk.methods.supervised_terms import single_precision
 from vadsdk.methods.views import View
 from vadsdk.models.outputs import RecognitionClipOutputs

@@ -14,6 +14,7 @@ from torch import Tensor
 from vadsdk.kernels.augmentation import apply_view, apply_view_with_gradients
 from vadsdk.kernels.view_parameters import ViewParameters, sample_view
 from vadsdk.kernels.view_settings import ViewSettings
+from vadsdk.methods.host_draws import drawn_on_host
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -119,5 +120,9 @@ class ViewMaker:
     def _draw(self, clips: Tensor, strength: str | ViewSettings) -> ViewParameters:
         """Return parameters on the clips' device, as all that follows happens there."""
         height, width = clips.shape[2:4]
-        drawn = sample_view(len(clips), strength, self._generator, aspect_ratio=width / height)
-        return drawn.to(clips.device)
+
+        def draw(count: int) -> Tensor:
+            drawn = sample_view(count, strength, self._generator, aspect_ratio=width / height)
+            return drawn.packed()
+
+        return ViewParameters.unpacked(drawn_on_host(draw, len(clips), clips.device))
