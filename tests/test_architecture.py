@@ -28,6 +28,7 @@ FLOORS = (
     ("training", "export", "detector"),
     ("serving",),
     ("cli",),
+    ("__main__",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

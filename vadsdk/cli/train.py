@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +58,8 @@ def train(
 ) -> None:
     """Fine-tune a detector; ends with the run folder, the scores and what to type next."""
     from vadsdk.cli.run_display import RunDisplay, print_scores
+    from vadsdk.ranks import rank
+    from vadsdk.training.launching import joined_ranks, wait_for_ranks, was_restarted
     from vadsdk.training.recipes import recipe as named_recipe
     from vadsdk.training.run_folder import resumed_config, start_run
     from vadsdk.training.running import run_training
@@ -76,6 +79,7 @@ def train(
     }
     top = {"model": model, "method": method, "weights": str(weights) if weights else None}
     given = (config, recipe, set_, *sections["data"].values(), *top.values())
+    resume = resume or was_restarted(out)
     if resume and not any(given):  # the run's own settings
         chosen = resumed_config(out)
     else:
@@ -85,9 +89,13 @@ def train(
         raise ConfigError(
             "no data set: give --data DIR, or make one with: vadsdk data toy --out toy"
         )
-    chosen = start_run(out, chosen, resume=resume)
-    with RunDisplay(chosen) as display:
-        result = run_training(chosen, out, device=device, watcher=display)
+    with joined_ranks(device) as own_device:
+        chosen = start_run(out, chosen, resume=resume)
+        wait_for_ranks()  # before the first rank makes the folder a run
+        with nullcontext() if rank() else RunDisplay(chosen) as display:
+            result = run_training(chosen, out, device=own_device, watcher=display)
+        if rank():
+            return
     if result.scores is not None:
         print_scores(result.scores)
     console.stdout.print(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -86,6 +86,7 @@ def score_videos(
     *,
     settings: ScoringSettings | None = None,
     progress: Callable[[int, int], None] | None = None,
+    results: Mapping[str, VideoResult] | None = None,
 ) -> ScoredVideos:
     """Run a model over videos and compare what it says with the annotation.
 
@@ -98,6 +99,7 @@ def score_videos(
             and no boxes are left out and counted.
         settings: what is measured.
         progress: called with the videos done and their number.
+        results: what the model says of each video, by name, where that is known already.
 
     Raises:
         VideoError: a video cannot be read.
@@ -113,12 +115,20 @@ def score_videos(
         )
     scorer = _Scorer(dataset, kept, settings)
     for done, record in enumerate(kept, start=1):
-        source = open_source(record.path)
-        result = detect_video(model, source, hop=settings.hop)
-        scorer.add(record, result)
+        known = None if results is None else results.get(record.name)
+        scorer.add(record, known or detect_record(model, record, settings))
         if progress:
             progress(done, len(kept))
     return scorer.scored(num_left_out=len(records) - len(kept))
+
+
+def detect_record(model: ClipModel, record: VideoRecord, settings: ScoringSettings) -> VideoResult:
+    """Return what a model says of one video.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    return detect_video(model, open_source(record.path), hop=settings.hop)
 
 
 class _Scorer:

@@ -10,7 +10,7 @@ Legend: V videos, K classes, F frames of a video, T frames of a clip.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,7 @@ def score_recognition(
     *,
     num_clips: int = NUM_CLIPS,
     progress: Callable[[int, int], None] | None = None,
+    results: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> ScoredRecognition:
     """Run a recogniser, or a mask model for its class scores, and compare with the true classes.
 
@@ -69,6 +70,7 @@ def score_recognition(
         records: annotated videos; those without one class are left out and counted.
         num_clips: of each video; a short one has as many as differ.
         progress: called with the videos done and their number.
+        results: `video_scores` of each video, by name, where they are known already.
 
     Raises:
         VideoError: a video cannot be read.
@@ -87,7 +89,8 @@ def score_recognition(
         )
     rows = []
     for done, record in enumerate(kept, start=1):
-        rows.append(_video_scores(model, record, num_clips))
+        known = None if results is None else results.get(record.name)
+        rows.append(video_scores(model, record, num_clips) if known is None else known)
         if progress:
             progress(done, len(kept))
     class_scores = np.stack(rows)
@@ -128,8 +131,13 @@ def _check(spec: ModelSpec, labels: tuple[str, ...], num_clips: int) -> None:
         )
 
 
-def _video_scores(model: ClipModel, record: VideoRecord, num_clips: int) -> NDArray[np.float64]:
-    """Return the (K,) mean class scores of a video's clips."""
+def video_scores(model: ClipModel, record: VideoRecord, num_clips: int) -> NDArray[np.float64]:
+    """Return the (K,) mean class scores of a video's clips.
+
+    Raises:
+        VideoError: the video cannot be read.
+        ModelFileError: the model gives scores that are not finite.
+    """
     spec = model.spec
     size = spec.input_height, spec.input_width
     images = np.stack([shrink(frame.image, *size) for frame in open_source(record.path)])  # (F, ..)

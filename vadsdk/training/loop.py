@@ -171,4 +171,4 @@ def _of_all_ranks(state: Tensor, device: torch.device) -> Tensor:
 def _of_this_rank(states: Tensor) -> Tensor:
     if states.ndim == 1:
         return states
-    return states[rank() % len(states)]
+    return states[rank() % len(states)].clone()  # a generator takes no part of a tensor

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vadsdk.models.checkpoint_file import load_checkpoint
+from vadsdk.ranks import rank
 from vadsdk.runtime.checkpoint import TorchModel
 from vadsdk.training import run_folder
 from vadsdk.training.pictures import example_pictures
@@ -18,6 +19,8 @@ def run_training(
 ) -> RunResult:
     """Train, score and report; goes on from the folder's resume point if there is one.
 
+    Of several ranks, all train and score, and the first one writes.
+
     Args:
         config: what to do, as the folder's own config says.
         folder: a run folder from `run_folder.start_run`.
@@ -29,6 +32,8 @@ def run_training(
     """
     session = Session(config, folder, device, watcher)
     result = session.run()
+    if rank():
+        return result
     records = [r for r in session.dataset.records if r.split == TEST_SPLIT]
     network, spec = load_checkpoint(folder / run_folder.BEST)
     pictures = example_pictures(TorchModel(network, spec, device), records)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,9 +24,17 @@ from vadsdk.errors import ConfigError, DatasetError, TrainingError
 from vadsdk.methods import build_method
 from vadsdk.models import build_model
 from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
+from vadsdk.ranks import num_ranks, rank
 from vadsdk.structures import ModelKind, ModelSpec
 from vadsdk.training import run_folder
 from vadsdk.training.advice import advice_on
+from vadsdk.training.launching import (
+    first_rank_first,
+    for_all_ranks,
+    require_equal_parts,
+    seed_of_rank,
+    wait_for_ranks,
+)
 from vadsdk.training.learned_videos import learned_videos
 from vadsdk.training.loop import StepReport, Trainer
 from vadsdk.training.run_folder import MetricsLog
@@ -100,21 +108,19 @@ class Session:
         self.folder = folder
         self.watcher: Watcher = watcher or SilentWatcher()
         self.device = _device(device)
+        require_equal_parts(config.train)
         torch.manual_seed(config.train.seed)
         if config.train.num_threads:
             torch.set_num_threads(config.train.num_threads)
         self.dataset = labelled_dataset(config.data, self.watcher)
-        self.network = _build_network(
-            config, self.dataset.labels, self.watcher, on_gpu=self.device.type == "cuda"
-        )
+        on_gpu = self.device.type == "cuda"
+        network = _build_network(config, self.dataset.labels, self.watcher, on_gpu=on_gpu)
+        self.network = for_all_ranks(network.to(self.device))
         self.spec = _spec(config, self.network, self.dataset.labels)
-        self.trainer = Trainer(
-            self.network.to(self.device),
-            build_method(config.method, self.network, _method_settings(config)),
-            config.train,
-            self.device,
-            self.watcher.note,
-        )
+        method = build_method(config.method, self.network, _method_settings(config))
+        method.trained = for_all_ranks(method.trained.to(self.device))
+        self.trainer = Trainer(self.network, method, config.train, self.device, self.watcher.note)
+        seed_of_rank(config.train.seed)
 
     def run(self) -> RunResult:
         """Train from where the folder stands to the end, score, and write the report."""
@@ -128,7 +134,7 @@ class Session:
         if self.trainer.step < self.config.train.max_steps:
             self._train(best)
         scores = self._score(TEST_SPLIT)
-        if scores is not None:
+        if scores is not None and not rank():
             text = json.dumps(scores.to_json(), indent=2) + "\n"
             run_folder.write_text(self.folder / run_folder.SCORES, text)
         seconds = time.monotonic() - started
@@ -136,15 +142,18 @@ class Session:
 
     def _train(self, best: float) -> None:
         train, sampler = self.config.train, self._sampler()
-        run_folder.write_config(self.folder, self.config)  # not before all is known to fit
+        if not rank():  # and not before all is known to fit
+            run_folder.write_config(self.folder, self.config)
 
         def watch(report: StepReport) -> None:
+            if log is None:
+                return
             if report.step % train.log_every == 0 or report.step == train.max_steps:
                 log.write(report.step, {"learning_rate": report.learning_rate, **report.losses})
             self.watcher.step(report)
 
         batches = self._batches(sampler)
-        with MetricsLog(self.folder, self.trainer.step) as log, closing(batches):
+        with self._metrics() as log, closing(batches):
             try:
                 for step in self.trainer.steps(batches, watch):
                     validates, saves = self._due(step)
@@ -155,6 +164,8 @@ class Session:
                     if saves:
                         self._save(best)
             except KeyboardInterrupt:
+                if num_ranks() > 1:  # the others may be anywhere
+                    raise
                 self.trainer.settle(watch)
                 self._save(best)
                 raise TrainingError(
@@ -163,8 +174,12 @@ class Session:
                 ) from None
         for name, (count, reason) in sampler.unreadable.items():
             self.watcher.note(f"{count} clips of {name} were replaced by others: {reason}")
-        if not self._has_validation:  # the test split is never used to choose
+        if not self._has_validation and not rank():  # the test split is never used to choose
             save_checkpoint(self.folder / run_folder.BEST, self.trainer.average.network, self.spec)
+
+    def _metrics(self) -> AbstractContextManager[MetricsLog | None]:
+        """Return the run's metrics; None on all ranks but the first."""
+        return nullcontext() if rank() else MetricsLog(self.folder, self.trainer.step)
 
     @property
     def _has_validation(self) -> bool:
@@ -196,14 +211,15 @@ class Session:
         for note in advice_on(self.config, learned, labels, uses_unlabelled=uses_unlabelled):
             self.watcher.note(note)
         size = data.store_size or self.spec.input_height * 8 // 7
-        videos = learned_videos(
-            self.dataset,
-            learned,
-            data,
-            store_size=(size, size),
-            device=self.device,
-            watcher=self.watcher,
-        )
+        with first_rank_first():  # it makes the clip bank, which the others map
+            videos = learned_videos(
+                self.dataset,
+                learned,
+                data,
+                store_size=(size, size),
+                device=self.device,
+                watcher=self.watcher,
+            )
         return ClipSampler(
             videos,
             self.dataset.labels,
@@ -214,12 +230,14 @@ class Session:
             num_unlabelled=train.batch_unlabelled,
             seed=train.seed,
             with_successors=self.trainer.method.needs_successors,
+            part=(rank(), num_ranks()),
         )
 
     def _score(self, split: str) -> Scores | None:
         records = [r for r in self.dataset.records if r.split == split and r.labelled]
         if not records:
             return None
+        wait_for_ranks()  # for the first one to have written it
         network, spec = load_checkpoint(self.folder / run_folder.BEST)
         return self._score_network(network, spec, records, f"scoring the {split} split")
 
@@ -231,20 +249,22 @@ class Session:
             network, spec, self.dataset, records, device=str(self.device), progress=show
         )
 
-    def _keep_best(self, log: MetricsLog, step: int, best: float) -> float:
+    def _keep_best(self, log: MetricsLog | None, step: int, best: float) -> float:
         """Score the moving average on the validation split and keep it if it is the best yet."""
         records = [r for r in self.dataset.records if r.split == VALIDATION_SPLIT]
         average = self.trainer.average.network
         scores = self._score_network(average, self.spec, records, "validating")
         name, value = deciding_score(scores)
-        log.write(step, {f"val_{name}": value})
-        if value > best:
+        if log is not None:
+            log.write(step, {f"val_{name}": value})
+        if value > best and not rank():
             save_checkpoint(self.folder / run_folder.BEST, average, self.spec)
-            return value
-        return best
+        return max(value, best)
 
     def _save(self, best: float) -> None:
         state: dict[str, Any] = {"trainer": self.trainer.state_dict(), "best": best}
+        if rank():
+            return
         run_folder.write_resume_point(self.folder, state)
         save_checkpoint(self.folder / run_folder.LAST, self.trainer.average.network, self.spec)
 

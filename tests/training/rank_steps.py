@@ -1,0 +1,123 @@
+"""Takes the same steps as one process, or as a rank of several; run by `test_many_ranks.py`.
+
+torchrun --nproc-per-node 2 rank_steps.py FOLDER
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from test_every_pair import batch_for, method_of, network_of
+from torch import Tensor, nn
+
+from vadsdk.data.batches import ClipBatch
+from vadsdk.kernels import mask_losses
+from vadsdk.losses import cross_modal_contrast_loss
+from vadsdk.methods.host_draws import HostDraws
+from vadsdk.ranks import num_ranks, rank, sum_over_ranks
+from vadsdk.training.launching import for_all_ranks, joined_ranks
+from vadsdk.training.settings import TrainSettings
+from vadsdk.training.step import TrainingStep
+
+PAIRS = [
+    ("videocapsnet-n", "supervised"),
+    ("videocapsnet-n", "e2e"),
+    ("videocapsnet-n", "mean_teacher"),
+    ("yowo-n", "co_ssd"),
+]
+"""Pairs without thresholds, on which a difference of rounding can become any other."""
+NUM_STEPS = 3
+CPU = torch.device("cpu")
+
+
+def part_of(values: Tensor) -> Tensor:
+    """Return this rank's rows of 4 labelled and 4 unlabelled ones, or of 4 of a kind."""
+    blocks = values.split(4)
+    own = 4 // num_ranks()
+    return torch.cat([block[rank() * own : (rank() + 1) * own] for block in blocks])
+
+
+def part_of_batch(network: nn.Module, seed: int) -> ClipBatch:
+    """Return this rank's part of 4 labelled and 4 unlabelled clips."""
+    first, second = (batch_for(network, 2 * seed + k) for k in (0, 1))
+    fields: dict[str, Tensor] = {}
+    for name, values in first.tensors().items():
+        others = second.tensors()[name]
+        fields[name] = part_of(torch.cat((values[:2], others[:2], values[2:], others[2:])))
+    return ClipBatch(**fields)  # type: ignore[arg-type]
+
+
+def without_draws(network: nn.Module) -> nn.Module:
+    """Return the network without what it draws on the device, which ranks draw apart."""
+    settings: Any = getattr(network, "settings", None)
+    if hasattr(settings, "colour_dropout"):
+        network.settings = settings.model_copy(update={"colour_dropout": 0.0})
+    return network
+
+
+def take_steps(model: str, method: str) -> dict[str, Any]:
+    """Return the losses of each step, and what is learned and followed afterwards."""
+    settings = TrainSettings(precision="fp32", optimiser="sgd", max_steps=NUM_STEPS)
+    network = for_all_ranks(without_draws(network_of(model)))
+    learner = method_of(method, network)
+    learner.trained = for_all_ranks(learner.trained)
+    step = TrainingStep(network, learner, settings, CPU)
+    step.rate.fill_(1e-2)
+    found = []
+    for number in range(NUM_STEPS):
+        batch = part_of_batch(network, number)
+        draws = HostDraws(rows=(batch.num_labelled, len(batch) - batch.num_labelled))
+        learner.begin_step(0.5)
+        with draws.running():
+            outcome = step([batch], 0.5)
+        found.append(outcome.values)
+    weights = network.state_dict() | {
+        f"average.{name}": value for name, value in step.average.network.state_dict().items()
+    }
+    return {"found": found, "weights": weights, "method": learner.state_dict()}
+
+
+def mask_losses_of(form: str) -> dict[str, Tensor]:
+    """Return both mask losses of all ranks and this rank's rows of their gradient."""
+    generator = torch.Generator().manual_seed(5)
+    logits, masks = (torch.randn(8, 2, 3, 5, generator=generator) for _ in range(2))
+    weights = part_of(torch.tensor([1.0, 0.0, 2.0, 1.0, 0.5, 0.0, 0.0, 1.0]))
+    own = part_of(logits).requires_grad_()
+    if form == "triton":
+        from vadsdk.kernels import mask_losses_triton
+
+        function = mask_losses_triton._MaskLosses.apply
+    else:
+        function = mask_losses.mask_losses
+    bce, dice = function(own, (part_of(masks) > 0).float(), weights)
+    (bce + 3 * dice).backward()
+    assert own.grad is not None
+    return {"losses": sum_over_ranks(torch.stack((bce, dice)).detach()), "gradient": own.grad}
+
+
+def contrast() -> dict[str, Tensor]:
+    """Return the contrast loss of all ranks' rows and this rank's rows of its gradient."""
+    generator = torch.Generator().manual_seed(6)
+    own = part_of(torch.randn(4, 2, 5, generator=generator)).requires_grad_()
+    loss = cross_modal_contrast_loss(own[:, 0], own[:, 1], 0.5)
+    loss.backward()
+    assert own.grad is not None
+    return {"losses": sum_over_ranks(loss.detach()), "gradient": own.grad}
+
+
+def main(folder: Path) -> None:
+    """Write what this rank found."""
+    os.environ["TRITON_INTERPRET"] = "1"
+    with joined_ranks("cpu"):
+        results: dict[str, Any] = {"/".join(pair): take_steps(*pair) for pair in PAIRS}
+        results |= {form: mask_losses_of(form) for form in ("reference", "triton")}
+        results["contrast"] = contrast()
+        torch.save(results, folder / f"rank{rank()}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
