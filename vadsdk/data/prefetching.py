@@ -8,6 +8,8 @@ from itertools import count
 from queue import Full, Queue
 from typing import Protocol, TypeVar
 
+from vadsdk.data.batches import ClipBatch
+
 QUEUE_LENGTH = 2
 _POLL_SECONDS = 0.05
 
@@ -30,7 +32,7 @@ class PinnedBatches:
         source: makes the batches.
     """
 
-    def __init__(self, source: BatchSource) -> None:
+    def __init__(self, source: BatchSource[ClipBatch]) -> None:
         self._source = source
 
     def batch(self, step: int) -> ClipBatch:

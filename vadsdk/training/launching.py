@@ -19,6 +19,8 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from vadsdk.errors import ConfigError
 from vadsdk.models.rank_batch_norm import with_statistics_of_all_ranks
@@ -48,9 +50,9 @@ def joined_ranks(device: str) -> Iterator[str]:
     on_gpu = device.startswith("cuda")
     if on_gpu:
         torch.cuda.set_device(device)
-    store, own_rank, size = next(dist.rendezvous("env://", timeout=_TIMEOUT))
+    store, own_rank, size = next(rendezvous("env://", timeout=_TIMEOUT))
     # torchrun keeps one store for all attempts, with the addresses of processes that are gone.
-    attempt = dist.PrefixStore(f"attempt {num_restarts()}", store)
+    attempt = PrefixStore(f"attempt {num_restarts()}", store)
     backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
     dist.init_process_group(
         backend, store=attempt, rank=own_rank, world_size=size, timeout=_TIMEOUT
