@@ -13,7 +13,7 @@ from vadsdk.models.checkpoint_file import load_checkpoint
 from vadsdk.training import run_folder
 from vadsdk.training.loop import StepReport
 from vadsdk.training.running import run_training
-from vadsdk.training.session import Session, SilentWatcher
+from vadsdk.training.session import RunResult, Session, SilentWatcher
 from vadsdk.training.settings import RunConfig, with_overrides
 
 
@@ -54,9 +54,12 @@ class Notes(SilentWatcher):
         self.notes.append(text)
 
 
-def train(config: RunConfig, folder: Path, watcher: SilentWatcher | None = None) -> None:
+def train(
+    config: RunConfig, folder: Path, watcher: SilentWatcher | None = None, device: str = "cpu"
+) -> RunResult:
     resume = (folder / run_folder.CONFIG).is_file()
-    Session(run_folder.start_run(folder, config, resume=resume), folder, watcher=watcher).run()
+    chosen = run_folder.start_run(folder, config, resume=resume)
+    return Session(chosen, folder, device, watcher).run()
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -1,0 +1,187 @@
+"""Captured steps on a card: the same as eager ones, and as careful."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from test_every_pair import PAIRS, batch_for, method_of, network_of
+from test_session import tiny_run, train
+from torch import Tensor, nn
+
+from vadsdk.data.batches import ClipBatch
+from vadsdk.errors import TrainingError
+from vadsdk.training.loop import StepReport, Trainer
+from vadsdk.training.settings import TrainSettings
+from vadsdk.training.static_step import GraphedStep, StaticStep, StepPlan
+from vadsdk.training.step import StepOutcome, TrainingStep
+
+pytestmark = pytest.mark.gpu
+
+CUDA = torch.device("cuda")
+NUM_STEPS = 20
+
+
+@pytest.fixture(autouse=True)
+def exact() -> Iterator[None]:
+    """Let two runs of the same step differ by nothing but atomic additions."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = True, False
+    yield
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = False, before
+
+
+def settings(**values: Any) -> TrainSettings:
+    given = {
+        "precision": "fp32",
+        "optimiser": "sgd",
+        "learning_rate": 1e-3,
+        "max_steps": NUM_STEPS,
+        "warmup_steps": 0,
+        "compile": False,
+    }
+    return TrainSettings.model_validate(given | values)
+
+
+def without_draws(network: nn.Module) -> nn.Module:
+    """Return the network without what it draws on the device, where a graph draws otherwise."""
+    options: Any = getattr(network, "settings", None)
+    if hasattr(options, "colour_dropout"):
+        network.settings = options.model_copy(update={"colour_dropout": 0.0})
+    return network.to(CUDA)
+
+
+def trainer_of(model: str, method: str, **values: Any) -> Trainer:
+    network = without_draws(network_of(model))
+    return Trainer(network, method_of(method, network), settings(**values), CUDA)
+
+
+def batches_of(trainer: Trainer, first: int, last: int) -> Iterator[ClipBatch]:
+    return (batch_for(trainer.network, step).pinned() for step in range(first, last))
+
+
+def losses_of(trainer: Trainer, first: int = 0, last: int = NUM_STEPS) -> list[dict[str, float]]:
+    reports: list[StepReport] = []
+    trainer.run(batches_of(trainer, first, last), reports.append)
+    assert [report.step for report in reports] == list(range(first + 1, last + 1))
+    return [dict(report.losses) for report in reports]
+
+
+CAPTURED = [("videocapsnet-n", "supervised"), ("videocapsnet-n", "e2e"), ("r3d-n", "fixmatch")]
+
+
+@pytest.mark.parametrize(("model", "method"), CAPTURED)
+def test_captured_steps_are_the_eager_ones(model: str, method: str) -> None:
+    eager = trainer_of(model, method, cuda_graph=False)
+    captured = trainer_of(model, method, cuda_graph=True)
+    expected, found = losses_of(eager), losses_of(captured)
+    assert isinstance(captured._take, GraphedStep)
+    assert all(plan.graph is not None for plan in captured._take._plans.values())
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
+    weights = zip(
+        captured.network.state_dict().items(), eager.network.state_dict().values(), strict=True
+    )
+    for (name, ours), theirs in weights:
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4, msg=name)
+
+
+class WatchedStep(StaticStep):
+    """Takes its first steps of a plan freely, and allows no other to wait for the card."""
+
+    num_watched = 0
+
+    def _run(self, plan: StepPlan) -> StepOutcome:
+        plan.num_eager += 1
+        if plan.num_eager <= 2:
+            return super()._run(plan)
+        self.num_watched += 1
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            return super()._run(plan)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize(
+    ("model", "method"), [pair for pair in PAIRS if not pair[0].startswith("yowo")]
+)
+def test_nothing_in_a_step_waits_for_the_card(model: str, method: str) -> None:
+    network = without_draws(network_of(model))
+    learner = method_of(method, network)
+    step = WatchedStep(TrainingStep(network, learner, settings(), CUDA), CUDA)
+    for number in range(3):
+        step([batch_for(network, number)], 0.9)
+    assert step.num_watched == 1
+
+
+def test_a_captured_run_goes_on_where_it_was_saved() -> None:
+    whole = trainer_of("videocapsnet-n", "e2e", cuda_graph=True)
+    expected = losses_of(whole)
+    first = trainer_of("videocapsnet-n", "e2e", cuda_graph=True)
+    losses_of(first, 0, 10)
+    resumed = trainer_of("videocapsnet-n", "e2e", cuda_graph=True)
+    resumed.load_state_dict(first.state_dict())
+    found = losses_of(resumed, 10, NUM_STEPS)
+    for ours, theirs in zip(found, expected[10:], strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
+
+
+def test_a_captured_step_that_is_not_finite_is_named_and_leaves_the_weights_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trainer = trainer_of("videocapsnet-n", "e2e", cuda_graph=True)
+    factor = torch.ones((), device=CUDA)
+    learn = trainer.method.losses
+
+    def spoilt(batch: ClipBatch, progress: Any) -> dict[str, Tensor]:
+        losses = learn(batch, progress)
+        return losses | {"loc_dice": losses["loc_dice"] * factor}
+
+    monkeypatch.setattr(trainer.method, "losses", spoilt)
+    losses_of(trainer, 0, 10)
+    before = {name: value.clone() for name, value in trainer.network.named_parameters()}
+    factor.fill_(torch.nan)
+    with pytest.raises(TrainingError, match="loss loc_dice is not finite at step 10"):
+        losses_of(trainer, 10, 11)
+    assert all(
+        torch.equal(before[name], value) for name, value in trainer.network.named_parameters()
+    )
+
+
+def test_phases_are_captured_apart() -> None:
+    trainer = trainer_of("videocapsnet-n", "pseudo_label", cuda_graph=True, max_steps=30)
+    losses_of(trainer, 0, 30)
+    assert isinstance(trainer._take, GraphedStep)
+    assert [phase for phase, _ in trainer._take._plans] == [0, 1, 2]
+    assert all(plan.graph is not None for plan in trainer._take._plans.values())
+
+
+def score(folder: Path, data: Path, precision: str, seed: int) -> float:
+    config = tiny_run(
+        data,
+        "method=supervised",
+        "data.labelled_fraction=1.0",
+        "train.max_steps=400",
+        "train.batch_labelled=8",
+        "train.batch_unlabelled=0",
+        "train.log_every=100",
+        "train.save_every=400",
+        f"train.precision={precision}",
+        f"train.seed={seed}",
+    )
+    report = train(config, folder, device="cuda").scores
+    assert report is not None
+    return float(report.to_json()["frame_map_50"])
+
+
+def test_training_in_bf16_reaches_the_score_of_fp32_within_its_spread(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    full = [score(tmp_path / f"fp32-{seed}", toy_folder, "fp32", seed) for seed in range(3)]
+    half = [score(tmp_path / f"bf16-{seed}", toy_folder, "bf16", seed) for seed in range(3)]
+    spread = max(full) - min(full)
+    assert sum(half) / 3 >= sum(full) / 3 - max(spread, 0.03)
