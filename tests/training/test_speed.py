@@ -5,6 +5,7 @@ import torch
 from test_every_pair import method_of, network_of
 
 from vadsdk.errors import ConfigError
+from vadsdk.training.loop import Trainer
 from vadsdk.training.settings import TrainSettings
 from vadsdk.training.speed import compiles, graphs
 
@@ -53,3 +54,24 @@ def test_false_goes_without_and_says_nothing() -> None:
     assert not graphs(settings(cuda_graph=False), boxes, CUDA, notes.append)
     assert not compiles(settings(compile=False), boxes, CUDA, notes.append)
     assert notes == []
+
+
+@pytest.mark.parametrize("model", ["videocapsnet-n", "r3d-n"])
+def test_a_network_is_compiled_as_one_graph_and_answers_alike(model: str) -> None:
+    network = network_of(model).eval()
+    spec = network.spec(model, ("a", "b", "c"))
+    clips = torch.rand(1, 3, spec.clip_length, spec.input_height, spec.input_width)
+    given = (clips, torch.eye(3)[:1]) if spec.kind == "mask" else (clips,)
+    # What differs from a run is only who makes kernels of the graph; that is tried by hand.
+    compiled = torch.compile(network, backend="eager", fullgraph=True, dynamic=False)
+    with torch.no_grad():
+        for ours, theirs in zip(compiled(*given), network(*given), strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")  # torch's own import
+def test_a_run_compiles_the_network_that_its_method_calls() -> None:
+    network = network_of("r3d-n")
+    trainer = Trainer(network, method_of("supervised", network), settings(compile=True), CPU)
+    assert network._compiled_call_impl is not None
+    assert trainer.average.network._compiled_call_impl is None  # it is deployed as it is
