@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
-_PACKAGES = ("torch", "onnxruntime", "numpy", "av", "opencv-python-headless")
+RESULTS = Path(os.environ.get("VADSDK_RESULTS", Path(__file__).parent / "results"))
+_PACKAGES = ("torch", "triton", "onnxruntime", "numpy", "av", "opencv-python-headless")
 
 
 def record(name: str, values: dict[str, Any]) -> Path:
@@ -26,7 +26,7 @@ def record(name: str, values: dict[str, Any]) -> Path:
     target.parent.mkdir(exist_ok=True)
     content = {"benchmark": name, **provenance(), **values}
     target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    print(f"written: {target.relative_to(RESULTS.parents[1])}")
+    print(f"written: {target}")
     return target
 
 
@@ -55,7 +55,10 @@ def _versions() -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # a copy of the tree, without git
+        return ""
     return done.stdout.strip()
 
 

@@ -1,48 +1,53 @@
-"""The training step of paper 1 against what the device can do, and each kernel against its reference.
+"""Paper 1's training step against what the device can do, each kernel against its reference.
 
-    python benchmarks/training.py [--device cuda] [--steps 20] [--out FILE]
+    python benchmarks/training.py [--device cuda] [--steps 20] [--no-kernels] [--no-step]
 
 On a card: `videocapsnet`, 4 labelled and 4 unlabelled clips of 8 x 224 x 224 in two views, frames
 from a bank in the card's memory. "ours" is what `vadsdk train` does there (bfloat16, kernels,
 compiled, captured as a graph); "plain" is the same network in eager float32 with the reference
-operations. Both take the same steps in one run, in turns.
+operations. Both take their steps in one run.
 
-On a CPU: `videocapsnet-n`, 2 + 2 clips; there the kernels are the references, and the two forms
-differ in precision alone.
+On a CPU: `videocapsnet-n`, 2 + 2 clips; kernels are the references there, so each is timed once,
+and the two forms differ in precision alone.
 
-Ceilings are measured first: a large copy, and a large product in the step's type. FLOPs are those
-of the network's own layers, counted by torch, forward times 3. Frames are noise: a step's time does
-not depend on them. Writes `results/training-<device>.json`; needs torch, triton and numpy.
+Ceilings are measured first: a large copy, and a large product in bfloat16. FLOPs are those of the
+network's own layers, counted by torch over a forward pass, times 3 for the backward; operations of
+the kernels are not counted. Frames are noise: a step's time does not depend on them. Needs torch,
+numpy and, on a card, triton; writes `results/training_<device>.json`.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from kernel_cases import Case, kernel_cases
+from kernel_cases import CARD, SMALL, kernel_cases
+from recording import record
 from reference_kernels import reference_kernels
-from recording import provenance, RESULTS
-from timing import measured_seconds, peak_bytes
-from torch import nn
+from timing import (
+    copy_bytes_per_second,
+    measured_seconds,
+    peak_bytes,
+    product_flops_per_second,
+)
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from vadsdk.data.batches import NO_CLASS, ClipBatch
 from vadsdk.methods import build_method
 from vadsdk.models import build_model
 from vadsdk.training.loop import StepReport, Trainer
-from vadsdk.training.settings import RunConfig, TrainSettings
+from vadsdk.training.settings import TrainSettings
 
-NUM_CLASSES, FRAMES = 21, 8
-JHMDB_STEPS, JHMDB_FRAMES, JHMDB_STORE = 5900, 37_700, 256
-"""Of 50 epochs over 471 unlabelled clips, 4 a step; its frames at the store's size."""
+NUM_CLASSES, NUM_FRAMES, STORED = 21, 8, (240, 320)
+JHMDB_STEPS, JHMDB_FRAMES = 5900, 31_838
+"""50 epochs over 471 unlabelled clips, 4 a step; frames of all 928 videos."""
 TARGETS = {
     "kernel_share_of_copy": 0.7,
     "routing_speedup": 10.0,
@@ -51,3 +56,231 @@ TARGETS = {
     "step_share_of_product": 0.3,
     "jhmdb21_minutes": 6.0,
 }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """What is measured on a device."""
+
+    model: str
+    num_labelled: int
+    num_unlabelled: int
+    bank_frames: int
+
+
+SETTINGS = {
+    "cuda": Setting(
+        model="videocapsnet", num_labelled=4, num_unlabelled=4, bank_frames=JHMDB_FRAMES
+    ),
+    "cpu": Setting(model="videocapsnet-n", num_labelled=2, num_unlabelled=2, bank_frames=256),
+}
+
+
+def main() -> None:
+    """Measure the ceilings, the kernels and the step, print and write them."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=default, choices=SETTINGS)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--no-kernels", action="store_true")
+    parser.add_argument("--no-step", action="store_true")
+    parser.add_argument("--threads", type=int)
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
+    ceilings = {
+        "copy_bytes_per_second": copy_bytes_per_second(device),
+        "bf16_flops_per_second": product_flops_per_second(device, torch.bfloat16),
+        "fp32_flops_per_second": product_flops_per_second(device, torch.float32),
+    }
+    say("ceilings", ceilings)
+    values: dict[str, Any] = {"targets": TARGETS, "ceilings": ceilings}
+    if device.type == "cuda":
+        values["card"] = torch.cuda.get_device_name(device)
+    if not options.no_kernels:
+        values["kernels"] = measure_kernels(device, ceilings["copy_bytes_per_second"])
+    if not options.no_step:
+        values["step"] = measure_step(device, options.steps, ceilings)
+    record(f"training_{device.type}", values)
+
+
+def measure_kernels(device: torch.device, copy_speed: float) -> dict[str, Any]:
+    """Return seconds, bytes and memory of each kernel, and of its reference on a card."""
+    answers: dict[str, Any] = {}
+    repeats = 20 if device.type == "cuda" else 5
+    for case in kernel_cases(device, CARD if device.type == "cuda" else SMALL):
+        numbers: dict[str, Any] = {
+            "seconds": measured_seconds(case.run, device, repeats=repeats),
+            "peak_bytes": peak_bytes(case.run, device),
+        }
+        if case.num_bytes is not None:
+            numbers["bytes"] = case.num_bytes
+            numbers["share_of_copy"] = case.num_bytes / numbers["seconds"] / copy_speed
+        if device.type == "cuda":
+            with reference_kernels():
+                seconds = measured_seconds(case.run, device, repeats=5, warm_up=1)
+                reference_peak = peak_bytes(case.run, device)
+            numbers |= {
+                "reference_seconds": seconds,
+                "speedup": seconds / numbers["seconds"],
+                "reference_peak_bytes": reference_peak,
+            }
+        answers[case.name] = numbers
+        say(case.name, numbers)
+        gc.collect()
+    return answers
+
+
+def measure_step(device: torch.device, num_steps: int, ceilings: dict[str, float]) -> Any:
+    """Return what a step takes in both forms, and what it does of what the device can."""
+    setting = SETTINGS[device.type]
+    started = time.perf_counter()
+    bank = bank_on(device, setting.bank_frames)
+    synchronise(device)
+    bank_seconds = time.perf_counter() - started
+    forms = {
+        "ours": ("auto", {}, nullcontext),
+        "plain": ("fp32", {"compile": False, "cuda_graph": False}, reference_kernels),
+    }
+    answers: dict[str, Any] = {"bank_seconds": bank_seconds, **vars_of(setting)}
+    for name, (precision, extra, kernels) in forms.items():
+        trainer = make_trainer(device, setting, precision, extra)
+        answers[name] = measure_form(trainer, bank, setting, num_steps, kernels)
+        say(name, answers[name])
+        del trainer
+        gc.collect()
+    ours = answers["ours"]["seconds"]
+    passes = 2 * (setting.num_labelled + setting.num_unlabelled)
+    flops = 3 * passes * forward_flops(setting.model)
+    answers |= {
+        "speedup": answers["plain"]["seconds"] / ours,
+        "flops": flops,
+        "flops_per_second": flops / ours,
+        "share_of_bf16_product": flops / ours / ceilings["bf16_flops_per_second"],
+        "clips_per_second": passes / 2 / ours,
+    }
+    if device.type == "cuda":
+        minutes = (bank_seconds + JHMDB_STEPS * ours + answers["ours"]["first_seconds"]) / 60
+        answers["jhmdb21_minutes"] = minutes
+        """Extrapolated from the steps that were taken; decoding is not in it."""
+    say("step", {k: v for k, v in answers.items() if not isinstance(v, dict)})
+    return answers
+
+
+def measure_form(
+    trainer: Trainer,
+    bank: Tensor,
+    setting: Setting,
+    num_steps: int,
+    kernels: type[nullcontext[None]] | Any,
+) -> dict[str, Any]:
+    """Return seconds a step, the first ones (compiling, capture) apart, and the peak memory."""
+    device = bank.device
+    context: AbstractContextManager[None] = kernels()
+    totals: list[float] = []
+
+    def watch(report: StepReport) -> None:
+        totals.append(report.losses["total"])
+
+    with context:
+        started = time.perf_counter()
+        trainer.run(batches_of(bank, setting, 4), watch)
+        synchronise(device)
+        first = time.perf_counter() - started
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        started = time.perf_counter()
+        trainer.run(batches_of(bank, setting, num_steps), watch)
+        synchronise(device)
+        seconds = (time.perf_counter() - started) / num_steps
+    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+    return {
+        "seconds": seconds,
+        "first_seconds": first,
+        "peak_bytes": peak,
+        "first_loss": totals[0],
+        "last_loss": totals[-1],
+    }
+
+
+def make_trainer(
+    device: torch.device, setting: Setting, precision: str, extra: dict[str, Any]
+) -> Trainer:
+    """Return a trainer of paper 1's method, as a run would make it."""
+    torch.manual_seed(0)
+    network = build_model(setting.model, NUM_CLASSES).to(device)
+    if precision != "fp32":
+        for module in network.modules():
+            if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+                module.weight.data = module.weight.to(memory_format=torch.channels_last_3d)
+    settings = TrainSettings(
+        max_steps=JHMDB_STEPS,
+        batch_labelled=setting.num_labelled,
+        batch_unlabelled=setting.num_unlabelled,
+        learning_rate=1e-4,
+        precision=precision,
+        **extra,
+    )
+    method = build_method("e2e", network, {"seed": 0})
+    return Trainer(network, method, settings, device, note=print)
+
+
+def bank_on(device: torch.device, num_frames: int) -> Tensor:
+    """Return frames (N, H, W, 3) uint8 as a bank holds them, copied from the host."""
+    bank = torch.empty(num_frames, *STORED, 3, dtype=torch.uint8, device=device)
+    part = torch.randint(256, (min(num_frames, 256), *STORED, 3), dtype=torch.uint8)
+    part = part.pin_memory() if device.type == "cuda" else part
+    for start in range(0, num_frames, len(part)):
+        count = min(len(part), num_frames - start)
+        bank[start : start + count].copy_(part[:count], non_blocking=True)
+    return bank
+
+
+def batches_of(bank: Tensor, setting: Setting, count: int) -> Iterator[ClipBatch]:
+    """Yield batches at random places of the bank, an actor in the middle of labelled clips."""
+    rows = setting.num_labelled + setting.num_unlabelled
+    labelled = torch.arange(rows) < setting.num_labelled
+    classes = (torch.arange(rows) % NUM_CLASSES).where(labelled, NO_CLASS)
+    masks = torch.zeros(rows, NUM_FRAMES, *STORED, dtype=torch.uint8)
+    masks[: setting.num_labelled, :, 60:180, 100:220] = 1
+    fixed = [value.to(bank.device) for value in (masks, classes, labelled)]
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(count):
+        starts = torch.randint(len(bank) - NUM_FRAMES, (rows, 1), generator=generator)
+        places = (starts + torch.arange(NUM_FRAMES)).to(bank.device, non_blocking=True)
+        yield ClipBatch(
+            clips=bank[places], masks=fixed[0], class_indices=fixed[1], labelled=fixed[2]
+        )
+
+
+def forward_flops(model: str) -> int:
+    """Return the operations of one clip's forward pass, two for a multiplication and addition."""
+    with torch.device("meta"):
+        network = build_model(model, NUM_CLASSES).eval()
+        side = int(network.input_size)
+        clip = torch.empty(1, 3, NUM_FRAMES, side, side)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(clip, None)
+    return int(counter.get_total_flops())
+
+
+def vars_of(setting: Setting) -> dict[str, Any]:
+    """Return a setting as JSON."""
+    return {name: getattr(setting, name) for name in setting.__slots__}
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for a card."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def say(name: str, numbers: dict[str, Any]) -> None:
+    """Print a line."""
+    parts = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in numbers.items())
+    print(f"{name}: {', '.join(parts)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

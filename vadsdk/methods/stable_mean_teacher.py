@@ -33,7 +33,6 @@ from vadsdk.methods.teacher import Teacher
 from vadsdk.methods.views import View
 from vadsdk.models.error_recovery import ErrorRecoveryNet
 from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
-from vadsdk.models.weights import load_initial_weights
 
 _RECOVERY_TEACHER = "recovery_teacher."
 
@@ -224,6 +223,8 @@ def _recovery_network(network: nn.Module, settings: StableMeanTeacherSettings) -
             4 if settings.recovery_sees_video else 1, settings.recovery_width
         )
     if settings.recovery_weights is not None:
+        from vadsdk.models.weights import load_initial_weights  # not where weights are only made
+
         path = Path(settings.recovery_weights)
         report = load_initial_weights(recovery, path)
         if report.skipped_shape or report.missing:

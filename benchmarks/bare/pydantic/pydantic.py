@@ -39,7 +39,7 @@ class _FieldInfo:
         return self._factory is None and self._default is _REQUIRED
 
 
-def Field(  # noqa: N802 - the name of the real one
+def Field(
     default: object = _REQUIRED,
     *,
     default_factory: Callable[[], object] | None = None,
@@ -48,7 +48,7 @@ def Field(  # noqa: N802 - the name of the real one
     return _FieldInfo(default, default_factory)
 
 
-def ConfigDict(**values: object) -> dict[str, object]:  # noqa: N802
+def ConfigDict(**values: object) -> dict[str, object]:
     return dict(values)
 
 

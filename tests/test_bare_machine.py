@@ -1,0 +1,125 @@
+"""`benchmarks/gpu.sh` on a machine without pydantic, pytest or an installed package."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from vadsdk.methods import METHODS
+from vadsdk.models import MODELS
+
+ROOT = Path(__file__).parents[1]
+BARE = ROOT / "benchmarks" / "bare"
+SETTINGS = """
+import json, pydantic, vadsdk.methods, vadsdk.models
+from vadsdk.training.settings import TrainSettings
+entries = {**vadsdk.methods.METHODS, **vadsdk.models.MODELS}
+kinds = {name: entry.settings for name, entry in entries.items()}
+dumps = {name: kind().model_dump(mode="json") for name, kind in kinds.items()}
+dumps["train"] = TrainSettings().model_dump(mode="json")
+print(json.dumps({"pydantic": pydantic.__file__, "defaults": dumps}))
+"""
+SAMPLE = """
+import pytest
+pytestmark = pytest.mark.gpu
+@pytest.fixture(scope="module")
+def base():
+    return 2
+@pytest.mark.parametrize("more", [0, 1, {last}])
+@pytest.mark.parametrize(("a", "b"), [(1, 1.0), (2, 2.0)], ids=["one", "two"])
+def test_numbers(base, a, b, more, tmp_path):
+    assert a == pytest.approx(b, rel=1e-3) and base + more < 5 and tmp_path.is_dir()
+def test_errors():
+    with pytest.raises(ValueError, match="liter"):
+        int("x")
+def test_later():
+    pytest.skip("no time")
+"""
+
+
+def bare_python(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with the stand-ins before all that is installed."""
+    path = os.pathsep.join([str(ROOT), str(BARE / "pydantic"), str(BARE / "pytest")])
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path, **more},
+    )
+
+
+def test_settings_have_the_same_defaults_without_pydantic() -> None:
+    done = bare_python("-c", SETTINGS)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert Path(found["pydantic"]).is_relative_to(BARE)
+    from vadsdk.training.settings import TrainSettings
+
+    for name, entry in {**METHODS, **MODELS}.items():
+        assert found["defaults"][name] == entry.settings().model_dump(mode="json"), name
+    assert found["defaults"]["train"] == TrainSettings().model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("from vadsdk.models import build_model; build_model('yowo-n', 3, {'nothing': 1})", "noth"),
+        ("from vadsdk.methods.e2e_settings import E2ESettings; E2ESettings(window=4)", "odd"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_without_pydantic(code: str, message: str) -> None:
+    done = bare_python("-c", code)
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "counts"),
+    [(2, 0, "7 passed, 0 failed, 1 skipped"), (3, 1, "5 passed, 2 failed, 1 skipped")],
+)
+def test_gpu_tests_run_without_pytest(tmp_path: Path, last: int, code: int, counts: str) -> None:
+    file = tmp_path / "tests" / "test_sample.py"
+    file.parent.mkdir()
+    file.write_text(SAMPLE.replace("{last}", str(last)), encoding="utf-8")
+    flags = ["-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", "-m", "gpu"]
+    done = bare_python(*flags, str(file))
+    assert done.stdout.splitlines()[-1] == counts, done.stdout + done.stderr
+    assert done.returncode == code
+
+
+def test_a_run_without_any_test_fails(tmp_path: Path) -> None:
+    assert bare_python("-m", "pytest", "-m", "gpu", str(tmp_path)).returncode == 1
+
+
+def test_every_gpu_test_can_be_collected_without_pytest() -> None:
+    files = [f for f in ROOT.glob("tests/**/test_*.py") if "mark.gpu" in f.read_text("utf-8")]
+    files = [file for file in files if file.name != Path(__file__).name]
+    assert files
+    code = (
+        "import pytest, sys; from pathlib import Path\n"
+        "for name in sys.argv[1:]:\n"
+        "    file = Path(name); sys.path[:0] = [str(file.parent), str(file.parents[1])]\n"
+        "    assert list(pytest._tests_of(pytest._imported(file), file.name)), name\n"
+    )
+    done = bare_python("-c", code, *map(str, files))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card")
+def test_gpu_sh_says_that_it_needs_a_card() -> None:
+    done = subprocess.run(
+        ["bash", str(ROOT / "benchmarks" / "gpu.sh")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHON": sys.executable},
+    )
+    assert done.returncode == 1
+    assert "needs a CUDA card" in done.stderr
