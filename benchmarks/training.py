@@ -11,10 +11,10 @@ On a CPU: `videocapsnet-n`, 2 + 2 clips; kernels are the references there, so ea
 and the two forms differ in precision alone.
 
 Ceilings are measured first: a large copy, and a large product in bfloat16. FLOPs are those of the
-network's own layers, counted by torch over a forward pass, times 3 for the backward: the decoder's
-merged layers as merged (77 GFLOP a clip, where the paper's layers one by one take 121), and the
-kernels' operations not at all. Frames are noise: a step's time does not depend on them. Needs torch,
-numpy and, on a card, triton; writes `results/training_<device>.json`.
+network's own layers, counted by torch over a forward pass, times 3 for the backward: merged layers
+of the decoder as merged (77 GFLOP a clip; the paper's layers one by one take 121), kernels not at
+all. Frames are noise: a step's time does not depend on them. Needs torch, numpy and, on a card,
+triton; writes `results/training_<device>.json`.
 """
 
 from __future__ import annotations
