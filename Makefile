@@ -10,7 +10,7 @@ READY := $(VENV)/ready
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 # In the order in which they run; each writes benchmarks/results/<name>.json.
-BENCHMARKS := clip_bank clip_reading metrics decoding training_step temporal_losses label_efficiency methods recognition jhmdb
+BENCHMARKS := clip_bank clip_reading metrics decoding training training_step temporal_losses label_efficiency methods recognition jhmdb
 
 help:
 	@echo 'make demo    the whole product on toy footage, in minutes on a CPU; writes runs/demo'

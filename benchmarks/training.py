@@ -251,7 +251,11 @@ def batches_of(bank: Tensor, setting: Setting, count: int) -> Iterator[ClipBatch
         starts = torch.randint(len(bank) - NUM_FRAMES, (rows, 1), generator=generator)
         places = (starts + torch.arange(NUM_FRAMES)).to(bank.device, non_blocking=True)
         yield ClipBatch(
-            clips=bank[places], masks=fixed[0], class_indices=fixed[1], labelled=fixed[2]
+            clips=bank[places],
+            masks=fixed[0],
+            class_indices=fixed[1],
+            labelled=fixed[2],
+            num_labelled=setting.num_labelled,
         )
 
 

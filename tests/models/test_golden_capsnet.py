@@ -179,14 +179,16 @@ def keep_output(
 
 
 def conditions(labelled: tuple[bool, bool], *, epoch: int) -> Tensor:
-    """The rows that our methods ask for."""
+    """The rows that our methods ask for, whose batches have the labelled ones first."""
+    order = torch.tensor(labelled).int().argsort(descending=True, stable=True)
     batch = ClipBatch(
         clips=torch.zeros((2, 8, 1, 1, 3), dtype=torch.uint8),
         masks=torch.zeros((2, 8, 1, 1), dtype=torch.uint8),
-        class_indices=torch.tensor(GIVEN_CLASSES),
-        labelled=torch.tensor(labelled),
+        class_indices=torch.tensor(GIVEN_CLASSES)[order],
+        labelled=torch.tensor(labelled)[order],
     )
-    return class_condition(batch, NUM_CLASSES, all_classes=epoch < FIRST_EPOCH_OF_OWN_CLASS)
+    rows = class_condition(batch, NUM_CLASSES, all_classes=epoch < FIRST_EPOCH_OF_OWN_CLASS)
+    return rows[order.argsort()]
 
 
 def test_names_shapes_and_order_are_those_of_the_released_checkpoints(golden_folder: Path) -> None:

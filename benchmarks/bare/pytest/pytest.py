@@ -1,7 +1,7 @@
 """Enough of pytest to run the tests marked `gpu` on a machine that has torch and nothing else.
 
 `gpu.sh` puts this folder on the path where the real one is missing; nothing else ever does. It
-knows `-m gpu`, parametrize with ids, fixtures of modules and functions, raises, approx and skip.
+knows `-m gpu`, parametrize, fixtures (also autouse), monkeypatch.setattr, raises, approx and skip.
 A test that wants more fails with an AttributeError, and so does the run.
 """
 
@@ -15,8 +15,8 @@ import re
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -51,6 +51,12 @@ class approx:
         self._expected, self._rel, self._abs = expected, rel, abs
 
     def __eq__(self, actual: object) -> bool:
+        if isinstance(self._expected, Mapping):
+            assert isinstance(actual, Mapping)
+            if actual.keys() != self._expected.keys():
+                return False
+            given = [actual[name] for name in self._expected]
+            return given == approx(list(self._expected.values()), rel=self._rel, abs=self._abs)
         if isinstance(self._expected, Sequence):
             assert isinstance(actual, Sequence)
             pairs = zip(actual, self._expected, strict=True)
@@ -99,9 +105,9 @@ def _parametrize(names: str | Sequence[str], values: Any, ids: Any = None) -> An
 mark = _Mark()
 
 
-def fixture(function: Any = None, *, scope: str = "function") -> Any:
+def fixture(function: Any = None, *, scope: str = "function", autouse: bool = False) -> Any:
     def decorate(inner: Any) -> Any:
-        inner.fixture_scope = scope
+        inner.fixture_scope, inner.autouse = scope, autouse
         return inner
 
     return decorate if function is None else decorate(function)
@@ -119,7 +125,7 @@ def main(arguments: Sequence[str]) -> int:
             files.append(Path(argument).resolve())
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for file in files:
-        for folder in (file.parent, file.parents[1]):
+        for folder in (file.parent, file.parents[1], file.parents[1] / "methods"):
             if str(folder) not in sys.path:
                 sys.path.insert(0, str(folder))
         try:
@@ -160,31 +166,64 @@ def _tests_of(module: ModuleType, file_name: str) -> Iterator[tuple[str, Callabl
                 given.update(zip(names, row, strict=True))
 
             def run(function: Any = function, given: dict[str, Any] = given) -> None:
-                function(**_completed(function, given, fixtures, kept))
+                with ExitStack() as stack:
+                    make = _Maker(given, fixtures, kept, stack)
+                    for name, known in fixtures.items():
+                        if known.autouse:
+                            make.value(name)
+                    function(**make.arguments(function))
 
             yield f"{file_name}::{name}[{number}]", run
 
 
-def _completed(
-    function: Any, given: dict[str, Any], fixtures: dict[str, Any], kept: dict[str, Any]
-) -> dict[str, Any]:
-    """Return all arguments of a test or fixture."""
-    answer = {}
-    for name in inspect.signature(function).parameters:
-        if name in given:
-            answer[name] = given[name]
-        elif name == "tmp_path":
-            answer[name] = Path(tempfile.mkdtemp())
-        elif name in kept:
-            answer[name] = kept[name]
-        elif name in fixtures:
-            made = fixtures[name](**_completed(fixtures[name], {}, fixtures, kept))
-            answer[name] = next(made) if inspect.isgenerator(made) else made
-            if fixtures[name].fixture_scope != "function":
-                kept[name] = answer[name]
+class _Maker:
+    """Makes the arguments of one test."""
+
+    def __init__(
+        self,
+        given: dict[str, Any],
+        fixtures: dict[str, Any],
+        kept: dict[str, Any],
+        stack: ExitStack,
+    ) -> None:
+        self._given, self._fixtures, self._kept, self._stack = dict(given), fixtures, kept, stack
+
+    def arguments(self, function: Any) -> dict[str, Any]:
+        return {name: self.value(name) for name in inspect.signature(function).parameters}
+
+    def value(self, name: str) -> Any:
+        if name in self._given:
+            return self._given[name]
+        if name in self._kept:
+            return self._kept[name]
+        if name == "tmp_path":
+            value: Any = Path(tempfile.mkdtemp())
+        elif name == "monkeypatch":
+            value = _MonkeyPatch(self._stack)
+        elif name in self._fixtures:
+            value = self._made(self._fixtures[name])
         else:
             raise AttributeError(f"the stand-in of pytest has no fixture {name!r}")
-    return answer
+        lasting = getattr(self._fixtures.get(name), "fixture_scope", "function") != "function"
+        (self._kept if lasting else self._given)[name] = value
+        return value
+
+    def _made(self, function: Any) -> Any:
+        made = function(**self.arguments(function))
+        if not inspect.isgenerator(made):
+            return made
+        if function.fixture_scope == "function":
+            self._stack.callback(next, made, None)
+        return next(made)
+
+
+class _MonkeyPatch:
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+
+    def setattr(self, target: Any, name: str, value: Any) -> None:
+        self._stack.callback(setattr, target, name, getattr(target, name))
+        setattr(target, name, value)
 
 
 def _outcome(title: str, run: Callable[[], None]) -> str:
