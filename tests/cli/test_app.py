@@ -69,6 +69,12 @@ def test_a_program_that_is_asked_to_end_removes_what_is_half_written(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
+def test_the_package_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "vadsdk", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{vadsdk.__version__}\n"
+
+
 def test_the_version_is_the_package_s() -> None:
     result = CliRunner().invoke(app, ["--version"])
     assert result.stdout == f"{vadsdk.__version__}\n"
