@@ -42,12 +42,12 @@ REASONS = {
         "neither is seen clearly; other weights of the guesses were not tried to the end"
     ),
     ("toy-masks", "fixmatch"): (
-        "as good as the baseline in the mean, with gains from -7 to +7: in 800 steps from scratch "
-        "answers surer than 0.8 are few, and on some seeds the sure ones are of a wrong class"
+        "as good as the baseline in the mean, better on some seeds and worse on others: in a short "
+        "run from scratch sure answers are few, and on some seeds the sure ones are wrong"
     ),
     ("toy-masks", "pseudo_label"): (
-        "as good as the baseline in the mean: the labels of a network that was trained on 30 clips "
-        "are often wrong, and each round learns its own mistakes"
+        "as good as the baseline in the mean: labels that a network with so few labelled clips "
+        "gives are often wrong, and each round learns its own mistakes"
     ),
 }
 """Why a method does not beat `supervised` clearly, as far as it is known."""

@@ -70,6 +70,11 @@ def compiled_for_hopper(program: str) -> list[Compiled]:
     return [_parsed(line) for line in finished.stdout.splitlines() if line.startswith("{")]
 
 
+def kernels_compiled_for_hopper(program: str) -> list[str]:
+    """Return the names of the kernels that a program launches, each once, in order of the name."""
+    return sorted({kernel.kernel for kernel in compiled_for_hopper(program)})
+
+
 def _parsed(line: str) -> Compiled:
     fields = json.loads(line)
     used = dict(re.findall(r"\b(REG|STACK|LOCAL):(\d+)", fields["usage"]))

@@ -52,6 +52,7 @@ BOX_METHODS: dict[str, Mapping[str, Any]] = {
         "labelled_view": "strong",
         "strong_view": "strong",
         "burn_in_fraction": 0.4,
+        # With 1, a new network agrees with itself a frame later by being sure of nothing.
         "temporal_weight": 0.1,
         "pseudo_boxes": {"frame_threshold": 0.5},
     },
