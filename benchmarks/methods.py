@@ -132,9 +132,8 @@ def jhmdb_subset(options: argparse.Namespace) -> Path:
 
 def write_table(work: Path) -> None:
     """Write all finished runs with means, spread and gains over the baseline; draw them."""
-    rows = [
-        json.loads(path.read_text(encoding="utf-8")) for path in sorted(work.glob("*/*/row.json"))
-    ]
+    paths = sorted(path for suite in SUITES for path in (work / suite).glob("*/row.json"))
+    rows = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     tables = {suite: table(suite, rows) for suite in SUITES}
     tables = {suite: entries for suite, entries in tables.items() if entries}
     models = {"toy-masks": "videocapsnet-n", "toy-boxes": "yowo-n", "jhmdb21": "videocapsnet-n"}
