@@ -16,7 +16,7 @@ def demo(
     labelled_fraction: Annotated[
         float, typer.Option(help="Share of each class whose annotation both trainings see.")
     ] = 0.1,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each training.")] = 600,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each training.")] = 800,
     num_clips: Annotated[int, typer.Option(min=16, help="Toy videos to make.")] = 400,
     seed: Annotated[int, typer.Option(min=0, help="Of footage, split and training.")] = 0,
 ) -> None:

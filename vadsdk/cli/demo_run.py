@@ -110,7 +110,7 @@ def _toy_footage(settings: DemoSettings) -> Path:
 def _train(settings: DemoSettings, data: Path, method: str) -> RunResult:
     """Train one method; both see the same labels and take the same number of steps."""
     config = merged(
-        recipe(f"toy-{method}"),
+        recipe(f"toy-masks-{method}"),
         {},
         {
             "data": {

@@ -17,9 +17,10 @@ from torch import Tensor
 from vadsdk.kernels.coherence_form import CoherenceForm, MapScale
 from vadsdk.kernels.temporal_maps import curvature_table, cyclic_table, open_table, snap_confident
 
-STRIP_BYTES = 2**19
+STRIP_BYTES = 2**21
 """Of both answers' frames in a strip, for each thread: the few such arrays that are in use stay in
-a core's cache, and a strip is large enough that calls do not count."""
+a core's caches, and a strip is large enough that calls do not count. (In a quarter of it, 8 clips
+of 8 x 224 x 224 took 1.15 times as long.)"""
 
 
 class Strip(NamedTuple):

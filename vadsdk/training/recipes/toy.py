@@ -2,7 +2,8 @@
 
 Papers fine-tune pretrained networks for many epochs; weights and views here are those of a network
 that starts from nothing and sees some hundred steps. All methods see the same labelled clips in as
-many steps; the baseline has the strongest views. `benchmarks/methods.py` runs them.
+many steps; the baseline has the strongest views. `benchmarks/methods.py` runs them, and `vadsdk demo`
+two of them.
 """
 
 from __future__ import annotations

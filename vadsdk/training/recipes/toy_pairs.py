@@ -1,6 +1,6 @@
-"""A baseline and a method for each kind of network on toy footage, minutes on one core.
+"""Pairs of a baseline and a method on toy footage, minutes on one core.
 
-`vadsdk demo`, `benchmarks/label_efficiency.py` and `benchmarks/recognition.py` run them.
+`benchmarks/label_efficiency.py` and `benchmarks/recognition.py` run them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from vadsdk.training.settings import DataSettings, RunConfig, TrainSettings
 
 
 def toy_supervised() -> RunConfig:
-    """Return the baseline of the demo and of `benchmarks/label_efficiency.py`.
+    """Return the baseline of `benchmarks/label_efficiency.py`.
 
     It gets the stronger view: with few clips, the weak one lets it memorise.
     """
@@ -26,26 +26,6 @@ def toy_e2e() -> RunConfig:
     """Return `e2e` on the labels of `toy-supervised`, for as many steps."""
     return RunConfig(
         method_settings={"terms": dict(TERMS), **E2E},
-        data=DataSettings(labelled_fraction=0.1),
-        train=TrainSettings(max_steps=600, batch_labelled=4, batch_unlabelled=4),
-    )
-
-
-def toy_boxes() -> RunConfig:
-    """Return the box baseline, minutes on one core."""
-    return RunConfig(
-        model="yowo-n",
-        method="supervised",
-        data=DataSettings(labelled_fraction=0.1),
-        train=TrainSettings(max_steps=600, batch_labelled=4, batch_unlabelled=0),
-    )
-
-
-def toy_dual_guidance() -> RunConfig:
-    """Return paper 2's method on the labels of `toy-boxes`, for as many steps."""
-    return RunConfig(
-        model="yowo-n",
-        method="dual_guidance",
         data=DataSettings(labelled_fraction=0.1),
         train=TrainSettings(max_steps=600, batch_labelled=4, batch_unlabelled=4),
     )
@@ -74,8 +54,6 @@ def toy_temporal_gradient() -> RunConfig:
 
 
 TOY_PAIRS = {
-    "toy-boxes": toy_boxes,
-    "toy-dual-guidance": toy_dual_guidance,
     "toy-e2e": toy_e2e,
     "toy-recognition": toy_recognition,
     "toy-supervised": toy_supervised,
