@@ -11,8 +11,8 @@ gradient, which numpy does not give; `ours_with_gradient` is ours with it. Ours 
 the same losses, and are measured in turns. Writes `results/temporal_losses.json`.
 
 Numpy loses little to its loops, each step of which does 50,176 pixels at once. What it spends is
-memory traffic; that of ours has a floor, too, which `sigmoids_alone` measures: both answers are read
-once and put through a sigmoid, in strips whose results stay in the cache.
+memory traffic; that of ours has a floor, too, which `sigmoids_alone` measures: both answers are
+read once and put through a sigmoid, in strips whose results stay in the cache.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def losses_without_maps(first: Tensor, second: Tensor, form: FormName) -> Tensor
 
 
 def sigmoids(first: Tensor, second: Tensor) -> None:
-    """Put both answers through a sigmoid and keep nothing: less than any form of the losses does."""
+    """Put both answers through a sigmoid, as any form of the losses must, and keep nothing."""
     kept = torch.empty(2**18)
     for answer in (first, second):
         for strip in answer.flatten().split(len(kept)):

@@ -47,6 +47,20 @@ def rows_of_all_ranks(values: Tensor) -> Tensor:
     return sum_over_ranks(torch.cat((*parts, values.new_zeros(after, *values.shape[1:]))))
 
 
+def blocks_of_all_ranks(values: Tensor, blocks: Sequence[int]) -> Tensor:
+    """Return (R * B, ...), all ranks' rows as one process would have them; gradients flow back.
+
+    Args:
+        values: (B, ...), on each rank as many rows of each kind.
+        blocks: how many rows of a kind follow each other, B in all. One process has the first kind
+            of all ranks, then the second of all, and so on.
+    """
+    if num_ranks() == 1:
+        return values
+    parts = [part.split(list(blocks)) for part in rows_of_all_ranks(values).split(len(values))]
+    return torch.cat([part[kind] for kind in range(len(blocks)) for part in parts])
+
+
 def sum_in_place(tensors: Sequence[Tensor]) -> None:
     """Replace tensors of one device and type by their sums over the ranks, in one message."""
     if num_ranks() == 1 or not tensors:

@@ -327,7 +327,7 @@ def test_a_mixture_is_made_of_clips_classes_and_masks_alike_and_of_what_both_kno
         masks=torch.tensor([0.0, 1.0]).view(2, 1, 1, 1),
         frame_weights=torch.ones(2, 1),
     )
-    seen, known = mixed(clips, targets, torch.tensor([1, 1]), torch.tensor([0.75, 0.6]))
+    seen, known = mixed(clips, targets, torch.tensor([1, 1]), torch.tensor([0.75, 0.6]), [2])
     assert seen[:, 0, 0, 0, 0].tolist() == pytest.approx([0.25, 1.0])
     assert known.classes.tolist() == [[0.75, 0.25], [0.0, 1.0]]
     assert known.masks is not None

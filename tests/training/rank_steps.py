@@ -27,9 +27,14 @@ PAIRS = [
     ("videocapsnet-n", "supervised"),
     ("videocapsnet-n", "e2e"),
     ("videocapsnet-n", "mean_teacher"),
+    ("videocapsnet-n", "mixmatch"),
+    ("videocapsnet-n", "fixmatch"),
+    ("videocapsnet-n", "temporal_gradient"),
+    ("videocapsnet-n", "stable_mean_teacher"),
     ("yowo-n", "co_ssd"),
+    ("yowo-n", "dual_guidance"),
+    ("r3d-n", "fixmatch"),
 ]
-"""Pairs without thresholds, on which a difference of rounding can become any other."""
 NUM_STEPS = 3
 CPU = torch.device("cpu")
 
@@ -74,11 +79,11 @@ def take_steps(model: str, method: str) -> dict[str, Any]:
         learner.begin_step(0.5)
         with draws.running():
             outcome = step([batch], 0.5)
-        found.append(outcome.values)
+        found.append(outcome.values[: len(outcome.terms)])
     weights = network.state_dict() | {
         f"average.{name}": value for name, value in step.average.network.state_dict().items()
     }
-    return {"found": found, "weights": weights, "method": learner.state_dict()}
+    return {"losses": torch.stack(found), "weights": weights, "method": learner.state_dict()}
 
 
 def mask_losses_of(form: str) -> dict[str, Tensor]:

@@ -30,8 +30,7 @@ Draw = Callable[[int], Tensor]
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Drawn:
     draw: Draw
-    num_rows: int
-    is_shared: bool
+    blocks: tuple[int, ...]
     buffer: Tensor
 
 
@@ -62,35 +61,32 @@ class HostDraws:
     def refill(self) -> None:
         """Draw anew what the first run drew, for the next run."""
         for drawn in self._drawn:
-            values = self._own(drawn.draw, drawn.num_rows, drawn.is_shared)
+            values = _of_rank(drawn.draw, drawn.blocks)
             drawn.buffer.copy_(_on_way_to(drawn.buffer.device, values), non_blocking=True)
 
-    def take(self, draw: Draw, num_rows: int, device: torch.device, *, is_shared: bool) -> Tensor:
+    def take(
+        self, draw: Draw, num_rows: int, device: torch.device, blocks: tuple[int, ...] | None
+    ) -> Tensor:
         """Return (N, ...) of this rank, on the device."""
+        if blocks is None:
+            blocks = self.rows if num_rows == sum(self.rows) else (num_rows,)
         if self._position is not None:
             drawn = self._drawn[self._position]
-            assert drawn.num_rows == num_rows, "a step of one phase draws the same each time"
+            assert drawn.blocks == blocks, "a step of one phase draws the same each time"
             self._position += 1
             return drawn.buffer
-        values = _on_way_to(device, self._own(draw, num_rows, is_shared))
+        values = _on_way_to(device, _of_rank(draw, blocks))
         buffer = values.to(device, non_blocking=True)
         if self.is_fixed:
-            self._drawn.append(
-                _Drawn(draw=draw, num_rows=num_rows, is_shared=is_shared, buffer=buffer)
-            )
+            self._drawn.append(_Drawn(draw=draw, blocks=blocks, buffer=buffer))
         return buffer
-
-    def _own(self, draw: Draw, num_rows: int, is_shared: bool) -> Tensor:
-        if not is_shared:
-            return draw(num_rows)
-        return _of_rank(draw(num_rows * num_ranks()), num_rows, self.rows)
 
 
 _CURRENT: ContextVar[HostDraws | None] = ContextVar("host draws of the running step", default=None)
 
 
 def drawn_on_host(
-    draw: Draw, num_rows: int, device: torch.device, *, is_shared: bool = True
+    draw: Draw, num_rows: int, device: torch.device, blocks: tuple[int, ...] | None = None
 ) -> Tensor:
     """Return what `draw` returns for N rows, on a device.
 
@@ -101,28 +97,23 @@ def drawn_on_host(
         draw: draws from a generator on the CPU; called again for each step of a graph.
         num_rows: N.
         device: where the numbers are wanted.
-        is_shared: whether rows of several ranks are drawn as one batch; else each rank draws for
-            its own rows alone, such as numbers that speak of rows of the rank.
+        blocks: how many rows of a kind follow each other, N in all (`ranks.blocks_of_all_ranks`).
+            None: labelled rows, then unlabelled ones, as in a batch; or rows of one kind.
     """
     current = _CURRENT.get()
     if current is None:
         return draw(num_rows).to(device)
-    return current.take(draw, num_rows, device, is_shared=is_shared)
+    return current.take(draw, num_rows, device, blocks)
 
 
-def _of_rank(values: Tensor, num_rows: int, rows: tuple[int, int]) -> Tensor:
-    """Return this rank's rows (N, ...) of what was drawn for all ranks' (R * N, ...).
-
-    All labelled rows come before all unlabelled ones in the whole batch, as in each rank's part. A
-    part of either kind alone is in the order of the ranks.
-    """
+def _of_rank(draw: Draw, blocks: tuple[int, ...]) -> Tensor:
+    """Return this rank's rows (N, ...) of what is drawn for all ranks' (R * N, ...)."""
+    values = draw(sum(blocks) * num_ranks())
     if num_ranks() == 1:
         return values
-    if num_rows != sum(rows):
-        return values[rank() * num_rows : (rank() + 1) * num_rows]
-    labelled, unlabelled = values.tensor_split([rows[0] * num_ranks()])
-    parts = zip((labelled, unlabelled), rows, strict=True)
-    return torch.cat([part[rank() * count : (rank() + 1) * count] for part, count in parts])
+    parts = values.split([count * num_ranks() for count in blocks])
+    pairs = zip(parts, blocks, strict=True)
+    return torch.cat([part[rank() * count : (rank() + 1) * count] for part, count in pairs])
 
 
 def _on_way_to(device: torch.device, values: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ Legend: B clips, T frames, h, w of the views, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from vadsdk.data.batches import ClipBatch
 from vadsdk.kernels.augmentation import apply_view_to_frames, apply_view_to_masks, transfer_maps
 from vadsdk.methods.views import View
 from vadsdk.models.outputs import class_weights
+from vadsdk.ranks import blocks_of_all_ranks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -94,27 +96,37 @@ def guessed_targets(
 
 
 def mixed(
-    clips: Tensor, targets: SoftTargets, partners: Tensor, shares: Tensor
+    clips: Tensor,
+    targets: SoftTargets,
+    partners: Tensor,
+    shares: Tensor,
+    blocks: Sequence[int],
 ) -> tuple[Tensor, SoftTargets]:
     """Return clips and targets, each mixed with a partner's (MixUp; section 3.3).
+
+    Partners are rows of any rank.
 
     Args:
         clips: (B, 3, T, h, w).
         targets: of them.
-        partners: (B,) int64 row that each row is mixed with.
+        partners: (B,) int64 row that each row is mixed with, counted over all ranks.
         shares: (B,) of the row itself, lambda' in [0.5, 1].
+        blocks: how many rows of a kind follow each other (`ranks.blocks_of_all_ranks`).
     """
     own, other = shares, 1 - shares
 
+    def of_partners(values: Tensor) -> Tensor:
+        return blocks_of_all_ranks(values, blocks)[partners]
+
     def blend(values: Tensor) -> Tensor:
         shape = (-1, *[1] * (values.ndim - 1))
-        return own.view(shape) * values + other.view(shape) * values[partners]
+        return own.view(shape) * values + other.view(shape) * of_partners(values)
 
     return blend(clips), SoftTargets(
         classes=blend(targets.classes),
-        class_weights=targets.class_weights * targets.class_weights[partners],
+        class_weights=targets.class_weights * of_partners(targets.class_weights),
         masks=None if targets.masks is None else blend(targets.masks),
-        frame_weights=targets.frame_weights * targets.frame_weights[partners],
+        frame_weights=targets.frame_weights * of_partners(targets.frame_weights),
     )
 
 

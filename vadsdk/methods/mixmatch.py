@@ -74,14 +74,16 @@ class MixMatch(Method):
         targets = annotated_targets(
             labelled, view, num_classes_of(self._network), with_masks=self._has_masks
         )
+        blocks = [len(labelled)]
         if batch.num_labelled < len(batch):
             clips = batch.clips[batch.num_labelled :]
             views = [self._views.make(clips, s) for s in (settings.weak_view, settings.strong_view)]
             guesses = guessed_targets(self._answers(views), settings.temperature)
             for other in views:
                 view = view.joined(other)
+                blocks.append(len(clips))
             targets = targets.joined(*guesses)
-        seen, targets = mixed(view.clips, targets, *self._partners(len(view.clips)))
+        seen, targets = mixed(view.clips, targets, *self._partners(tuple(blocks)), blocks)
         answer = self._run(seen, targets.classes)
         weight = settings.unlabelled_weight * linear_rampup(progress, settings.ramp_fraction)
         return self._losses_of(answer, targets, len(labelled), weight)
@@ -107,8 +109,8 @@ class MixMatch(Method):
             answers.append((view, self._family.class_logits(answer).softmax(1), maps))
         return answers
 
-    def _partners(self, count: int) -> tuple[Tensor, Tensor]:
-        """Return whom each row is mixed with, and its own share lambda' = max(l, 1 - l)."""
+    def _partners(self, blocks: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Return whom of all ranks' rows each is mixed with, and its share max(l, 1 - l)."""
         device = next(self._network.parameters()).device
 
         def draw(num_rows: int) -> Tensor:
@@ -120,7 +122,7 @@ class MixMatch(Method):
             shares = gammas[:, 0] / gammas.sum(1).clamp_min(1e-30)
             return torch.stack((partners.float(), torch.maximum(shares, 1 - shares)), 1)
 
-        partners, shares = drawn_on_host(draw, count, device, is_shared=False).unbind(1)
+        partners, shares = drawn_on_host(draw, sum(blocks), device, blocks).unbind(1)
         return partners.long(), shares
 
     def _run(self, clips: Tensor, classes: Tensor) -> Answer:

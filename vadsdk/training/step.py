@@ -4,7 +4,7 @@
                each in turn, gradients summed                                         average
 
 Nothing here waits for the device, so a GPU runs steps back to back, and the whole of it can be
-captured as a graph (`graphed_step.py`). What a step found comes back later (`readback.py`).
+captured as a graph (`static_step.py`). What a step found comes back later (`readback.py`).
 """
 
 from __future__ import annotations

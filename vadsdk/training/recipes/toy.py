@@ -2,8 +2,8 @@
 
 Papers fine-tune pretrained networks for many epochs; weights and views here are those of a network
 that starts from nothing and sees some hundred steps. All methods see the same labelled clips in as
-many steps; the baseline has the strongest views. `benchmarks/methods.py` runs them, and `vadsdk demo`
-two of them.
+many steps; the baseline has the strongest views. `benchmarks/methods.py` runs them, and two of them
+are `vadsdk demo`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ masks (mean IoU 0.50; 0.65 without unlabelled clips, 0.63 with this one)."""
 MASK_METHODS: dict[str, Mapping[str, Any]] = {
     "supervised": {"view": "strong"},
     "pseudo_label": {"labelled_view": "strong", "pseudo_masks": _PSEUDO},
-    # Beta 0.1 mixes little: actions are told by motion, and in an even mix of two clips neither's is
-    # seen. With the usual 0.75, 33.0 on seed 1 (`supervised`: 38.6).
+    # Beta 0.1 mixes little: actions are told by motion, and where two clips are mixed evenly the
+    # motion of neither is seen. With the usual 0.75, 33.0 on seed 1 (`supervised`: 38.6).
     "mixmatch": {"labelled_view": "strong", "unlabelled_weight": 10.0, "beta": 0.1},
     "co_ssd": {"view": "strong", "pseudo_masks": _MIRROR},
     "mean_teacher": {"labelled_view": "strong", "pseudo_masks": _CONSISTENCY},
