@@ -10,10 +10,11 @@ import torch
 
 from vadsdk.data.decoded import DecodedVideos
 from vadsdk.data.sampling import ClipSampler
-from vadsdk.errors import DatasetError
+from vadsdk.errors import ConfigError, DatasetError
 from vadsdk.models.checkpoint_file import load_checkpoint
+from vadsdk.training import learned_videos as learned_videos_module
 from vadsdk.training import run_folder
-from vadsdk.training.learned_videos import learned_videos
+from vadsdk.training.learned_videos import learned_videos, share_of_rank
 from vadsdk.training.session import Session, SilentWatcher, labelled_dataset
 from vadsdk.training.settings import DataSettings, RunConfig, with_overrides
 
@@ -128,6 +129,62 @@ def test_without_room_on_the_disk_there_is_no_bank_and_a_note(
     assert videos_of(toy_folder, heard).bank is None
     assert "no clip bank: " in heard.notes[0]
     assert not banks.exists()
+
+
+def as_first_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learned_videos_module, "num_ranks", lambda: 2)
+
+
+def test_each_of_two_processes_draws_from_its_share_if_asked(
+    toy_folder: Path, banks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, settings = Heard(), DataSettings(root=str(toy_folder), shard_bank=True)
+    videos = videos_of(toy_folder, heard)
+    device = torch.device("cpu")
+    assert share_of_rank(videos, settings, device, heard.note) is None  # alone
+    as_first_of_two(monkeypatch)
+    share = share_of_rank(videos, settings, device, heard.note)
+    assert share is not None
+    assert videos.whole_bank is not None
+    expected = videos.whole_bank.shard(0, 2)
+    assert share.num_frames == expected.num_frames
+    assert f"its own share of the clip bank: {len(expected.records)} videos" in heard.notes[-1]
+    off = settings.model_copy(update={"shard_bank": False})
+    assert share_of_rank(videos, off, device, heard.note) is None
+
+
+def test_shares_of_a_bank_that_there_is_not_are_refused(
+    toy_folder: Path, banks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos = videos_of(toy_folder, Heard(), bank="off")
+    as_first_of_two(monkeypatch)
+    settings = DataSettings(root=str(toy_folder), shard_bank=True)
+    with pytest.raises(ConfigError, match=r"this run has none; set data\.bank"):
+        share_of_rank(videos, settings, torch.device("cpu"), Heard().note)
+
+
+@pytest.mark.parametrize(("card_bytes", "shards"), [(0.4, False), (0.6, True), (1.1, False)])
+def test_by_itself_a_bank_is_shared_out_where_only_a_share_fits_a_card(
+    toy_folder: Path,
+    banks: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    card_bytes: float,
+    shards: bool,
+) -> None:
+    heard, settings = Heard(), DataSettings(root=str(toy_folder))
+    videos = videos_of(toy_folder, heard)
+    bank = videos.whole_bank
+    assert bank is not None
+    as_first_of_two(monkeypatch)
+    size = int(card_bytes * bank.num_bytes)
+    monkeypatch.setattr(learned_videos_module, "_card_bytes", lambda device: size)
+    monkeypatch.setattr(  # the other rank says the same
+        learned_videos_module, "sum_over_ranks", lambda vote: 2 * vote
+    )
+    card = torch.device("cuda")
+    share = share_of_rank(videos, settings, card, heard.note)
+    assert (share is not None) == shards
+    assert share_of_rank(videos, settings, torch.device("cpu"), heard.note) is None
 
 
 def config_of(folder: Path, bank: str) -> RunConfig:

@@ -152,6 +152,55 @@ def test_a_run_of_which_a_rank_was_killed_ends_with_the_weights_of_one_that_was_
     assert all(torch.equal(whole[name], killed_weights[name]) for name in whole)
 
 
+# Each process tells of which videos it reads clips.
+TELLING = """
+import os
+from pathlib import Path
+from vadsdk.data.sampling import ClipSampler
+
+draw = ClipSampler.places
+
+def places(sampler, step):
+    found = draw(sampler, step)
+    with Path(f"rank{os.environ['RANK']}.txt").open("a") as file:
+        file.writelines(f"{place.record.name}\\n" for place in found)
+    return found
+
+ClipSampler.places = places
+from vadsdk.cli.app import main
+main()
+"""
+
+
+def test_processes_that_share_out_the_bank_draw_from_different_videos(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, script = tmp_path / "toy", tmp_path / "telling.py"
+    generate_toy_dataset(data, num_clips=30, seed=3, num_workers=1)
+    script.write_text(TELLING)
+    monkeypatch.chdir(tmp_path)
+    settings = {
+        "train.max_steps": 4,
+        "train.batch_labelled": 2,
+        "train.batch_unlabelled": 2,
+        "train.precision": "fp32",
+        "model_settings.input_size": 80,
+        "data.store_size": 80,
+        "data.labelled_fraction": 0.5,
+        "data.shard_bank": "true",
+    }
+    options = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    torchrun(
+        *(str(script), "train", "--data", str(data), "--out", str(tmp_path / "run")),
+        *("--model", "videocapsnet-n", "--method", "e2e", *options),
+        VADSDK_BANKS=str(tmp_path / "banks"),
+    )
+    read = [(tmp_path / f"rank{rank}.txt").read_text().split() for rank in range(2)]
+    assert all(len(names) >= 4 * 2 for names in read)  # a clip of each kind a step
+    assert not set(read[0]) & set(read[1])
+    assert (tmp_path / "run" / run_folder.SCORES).is_file()
+
+
 def test_a_batch_that_ranks_cannot_share_equally_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

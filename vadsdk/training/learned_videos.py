@@ -1,9 +1,9 @@
-"""The videos that a run learns from: from its clip bank, from memory, or from their files."""
+"""The videos that a run learns from: from its clip bank or a share of it, from memory, or files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from vadsdk.data.clip_bank import ClipBank
 from vadsdk.data.decoded import DecodedVideos, choose_kept, measured_with_bank
 from vadsdk.data.records import ActionDataset, VideoRecord
 from vadsdk.data.splits import whole_dataset
+from vadsdk.errors import ConfigError
+from vadsdk.ranks import num_ranks, rank, sum_over_ranks
 from vadsdk.training.settings import DataSettings
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ def learned_videos(
     bank = None
     if place is not None:
         needs_all = settings.bank == "auto" and device.type == "cpu"
-        admitted = max(budget, _card_bytes(device))
+        num_cards = 1 if settings.shard_bank is False else num_ranks()
+        admitted = max(budget, num_cards * _card_bytes(device))
         bank = _bank(dataset, records, place, admitted, needs_all=needs_all, watcher=watcher)
     decoded = DecodedVideos(
         dataset,
@@ -71,6 +74,55 @@ def learned_videos(
             "their clips are read from the files"
         )
     return decoded
+
+
+def share_of_rank(
+    videos: DecodedVideos,
+    settings: DataSettings,
+    device: torch.device,
+    note: Callable[[str], None],
+) -> ClipBank | None:
+    """Return the part of the clip bank that this process draws from alone; None: all draw from all.
+
+    Args:
+        videos: of the run.
+        settings: of the run.
+        device: on which this process learns.
+        note: told which share it is.
+
+    Raises:
+        ConfigError: shares are asked for, but not every video is in a bank.
+        DatasetError: there are too few videos for the shares that are asked for.
+    """
+    if num_ranks() == 1 or settings.shard_bank is False:
+        return None
+    bank = videos.whole_bank
+    if bank is None and settings.shard_bank is True:
+        raise ConfigError(
+            "data.shard_bank=true: the processes share out a clip bank of all videos, and this run "
+            "has none; set data.bank and raise data.memory_gigabytes"
+        )
+    if settings.shard_bank == "auto" and not _all_agree(_only_shares_fit(bank, device)):
+        return None
+    assert bank is not None  # else nobody would have agreed
+    share = bank.shard(rank(), num_ranks())
+    note(f"each process draws from its own share of the clip bank: {len(share.records)} videos")
+    return share
+
+
+def _only_shares_fit(bank: ClipBank | None, device: torch.device) -> bool:
+    """Return whether a card has room for its share of a bank, but not for all of it."""
+    if bank is None or device.type != "cuda":
+        return False
+    kinds = [sum(record.labelled == kind for record in bank.records) for kind in (True, False)]
+    budget = _card_bytes(device)
+    fits = bank.num_bytes / num_ranks() <= budget < bank.num_bytes
+    return fits and all(count == 0 or count >= num_ranks() for count in kinds)
+
+
+def _all_agree(vote: bool) -> bool:
+    """Return whether all ranks vote for it; all must ask."""
+    return int(sum_over_ranks(torch.tensor(int(vote)))) == num_ranks()
 
 
 def _bank_place(

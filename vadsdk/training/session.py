@@ -35,7 +35,7 @@ from vadsdk.training.launching import (
     seed_of_rank,
     wait_for_ranks,
 )
-from vadsdk.training.learned_videos import learned_videos
+from vadsdk.training.learned_videos import learned_videos, share_of_rank
 from vadsdk.training.loop import StepReport, Trainer
 from vadsdk.training.run_folder import MetricsLog
 from vadsdk.training.scoring import Scores, deciding_score, score_network
@@ -220,17 +220,19 @@ class Session:
                 device=self.device,
                 watcher=self.watcher,
             )
+        share = share_of_rank(videos, data, self.device, self.watcher.note)
+        parts = num_ranks() if share is None else 1  # of the batches that the sampler draws
         return ClipSampler(
-            videos,
+            videos if share is None else share,
             self.dataset.labels,
             clip_length=self.spec.clip_length,
             frame_stride=self.spec.frame_stride,
             key_frame="last" if self.spec.kind == "box" else "any",
-            num_labelled=train.batch_labelled,
-            num_unlabelled=train.batch_unlabelled,
-            seed=train.seed,
+            num_labelled=train.batch_labelled * parts // num_ranks(),
+            num_unlabelled=train.batch_unlabelled * parts // num_ranks(),
+            seed=train.seed if share is None else train.seed * num_ranks() + rank(),
             with_successors=self.trainer.method.needs_successors,
-            part=(rank(), num_ranks()),
+            part=(rank() % parts, parts),
         )
 
     def _score(self, split: str) -> Scores | None:

@@ -49,6 +49,9 @@ class DataSettings(_Section):
     """File of the clip bank, which holds the decoded videos from run to run and is made where it is
     missing or stale; "off": none. "auto": one in the user's cache (`VADSDK_BANKS`), on a GPU always
     and else where all videos fit `memory_gigabytes`."""
+    shard_bank: Literal["auto"] | bool = "auto"
+    """Whether each of several processes draws from a share of the bank's videos; "auto": on GPUs
+    that the whole bank does not fit and a share of it does. Else all draw from all of it."""
     num_decoders: int | None = Field(default=None, ge=1)
     """Processes that decode; None: as many as there are cores, from 2 to 8."""
 
