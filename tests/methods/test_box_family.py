@@ -194,6 +194,17 @@ def test_thresholds_decide_who_teaches() -> None:
         assert pseudo.is_known.all().item() is is_known
 
 
+def test_a_clip_with_a_box_of_an_unsure_class_teaches_no_boxes() -> None:
+    outputs = answer((0, 0, 1), (2, 2, 2), frame_class=1)
+    outputs.predictions[0, 0, 7, 2, 2] = math.log(2)  # of 3 classes: probability 1/2
+    for threshold, count in ((0.0, 2), (0.45, 2), (0.55, 0)):
+        pseudo = family(min_class_probability=threshold).pseudo_labels(outputs, view(), view())
+        assert len(found(pseudo)) == count
+    outputs.predictions[0, 0, 4, 2, 2] = NOTHING  # the unsure one is no box at all
+    pseudo = family(min_class_probability=0.55).pseudo_labels(outputs, view(), view())
+    assert [classes for _, classes in found(pseudo)] == [[1]]
+
+
 def test_clips_without_pseudo_box_teach_no_boxes_but_count_in_the_mean() -> None:
     judge = family()
     sure = judge.pseudo_labels(answer((0, 0, 1), frame_class=1), view(), view())

@@ -77,6 +77,8 @@ def find_pseudo_boxes(
         is_class = scores > settings.class_threshold
     else:
         is_class = F.one_hot(scores.argmax(2), scores.shape[2]).bool()
+        is_sure = (scores.amax(2) > settings.min_class_probability) | ~is_box
+        is_class = is_class & is_sure.all(1)[:, None, None]
     is_shown, is_known = _trusted_frames(outputs.frame_logits, traits, settings)
     if settings.class_agreement:
         is_class = is_class & (is_shown & is_known)[:, None, : traits.num_classes]
