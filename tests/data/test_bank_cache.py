@@ -90,7 +90,7 @@ def test_a_bank_of_fewer_videos_grows_and_one_of_more_serves(place: Place) -> No
     place.place.path.unlink()
     assert len(place.bank(few).records) == 2
     assert len(place.bank(place.records()[1:]).records) == 6  # the one it had is kept
-    assert "4 videos are not in it, such as 'videos/jump2.mp4'" in place.notes[0]
+    assert "grows by 4 videos, such as 'videos/jump2.mp4'" in place.notes[0]
 
 
 def test_a_broken_video_is_not_tried_again_until_it_changes(tmp_path: Path) -> None:

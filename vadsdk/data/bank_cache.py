@@ -95,7 +95,7 @@ class BankPlace:
             dataset: the whole one, with all annotation that there is.
             records: of it, and unlabelled ones from anywhere.
             earlier: what `open` returned.
-            note: told why a bank is built anew.
+            note: told why a bank is written again.
             progress: called with the videos done and their number.
 
         Raises:
@@ -103,10 +103,10 @@ class BankPlace:
         """
         kept = list(records)
         if earlier is not None:
-            reason = self._why_stale(dataset, records, earlier)
+            reason = self._what_is_missing(dataset, records, earlier)
             if reason is None:
                 return earlier
-            note(f"the clip bank {self.path} is built anew: {reason}")
+            note(f"the clip bank {self.path} {reason}")
             others = set(earlier.entries) - {record.name for record in records}
             kept += [record for record in dataset.records if record.name in others]
         if self.root is not None:
@@ -123,10 +123,10 @@ class BankPlace:
         )
         return ClipBank.open(self.path)
 
-    def _why_stale(
+    def _what_is_missing(
         self, dataset: ActionDataset, records: Sequence[VideoRecord], bank: ClipBank
     ) -> str | None:
-        """Return what is not in the bank as it is now; None: all is."""
+        """Return what becomes of the bank, as it does not hold all as it is now; None: it does."""
         known = {*bank.entries, *bank.skipped}
         missing = [record.name for record in records if record.name not in known]
         if len(missing) == len(records):
@@ -135,14 +135,14 @@ class BankPlace:
                 "give another data.bank, or remove the file"
             )
         if missing:
-            return f"{len(missing)} videos are not in it, such as {missing[0]!r}"
+            return f"grows by {len(missing)} videos, such as {missing[0]!r}"
         for record in records:
             if record.name in bank.skipped:
                 changed = source_of(record.path) != bank.skipped[record.name].source
             else:
                 changed = not is_unchanged(dataset, record, bank.entries[record.name])
             if changed:
-                return f"{record.name!r} or its annotation has changed"
+                return f"is built anew: {record.name!r} or its annotation has changed"
         return None
 
 
