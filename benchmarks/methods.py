@@ -22,7 +22,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from recording import RESULTS, record
+from recording import RESULTS, provenance, record
 from training_runs import DETECTION_SCORES, finished_scores
 
 from vadsdk.data.toy import generate_toy_dataset
@@ -86,7 +86,9 @@ def run(suite: str, method: str, seed: int, options: argparse.Namespace) -> None
     folder = options.work / suite / f"{method}-{seed}"
     scores = finished_scores(config, folder, DETECTION_SCORES)
     row = {"suite": suite, "method": method, "seed": seed, "steps": config.train.max_steps}
-    (folder / "row.json").write_text(json.dumps(row | scores), encoding="utf-8")
+    if not (folder / "row.json").is_file():
+        row |= {"commit": provenance()["commit"], **scores}
+        (folder / "row.json").write_text(json.dumps(row), encoding="utf-8")
     print(f"{suite} {method} seed {seed}: video mAP@0.5 {100 * scores['video_map_50']:.1f}")
 
 
