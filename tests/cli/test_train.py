@@ -1,10 +1,36 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+from tiny_data import make_dataset
+from typer.testing import CliRunner, Result
+
+from vadsdk.cli.app import app
 from vadsdk.cli.train import METHOD_NAMES, MODEL_NAMES
 from vadsdk.methods import METHODS
 from vadsdk.models import MODELS
+from vadsdk.training import run_folder
+from vadsdk.training.settings import read_config
 
 
 def test_the_help_names_every_network_and_method_that_there_is() -> None:
     assert sorted(MODEL_NAMES) == sorted(MODELS)
     assert sorted(METHOD_NAMES) == sorted(METHODS)
+
+
+def test_a_method_that_has_no_use_for_unlabelled_clips_asks_for_none(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data")  # all of it is labelled
+    small = {"model_settings.input_size": 80, "train.max_steps": 1, "data.bank": "off"}
+    settings = [part for name, value in small.items() for part in ("--set", f"{name}={value}")]
+    options = ["train", "--data", str(data), "--model", "videocapsnet-n", *settings]
+    refused = run(*options, "--method", "e2e", "--out", tmp_path / "e2e")
+    assert refused.exit_code == 1
+    assert "every video is labelled" in " ".join(refused.output.split())
+    done = run(*options, "--method", "supervised", "--out", tmp_path / "supervised")
+    assert done.exit_code == 0, done.output
+    config = read_config(tmp_path / "supervised" / run_folder.CONFIG)
+    assert config.train.batch_unlabelled == 0
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)))

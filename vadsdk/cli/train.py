@@ -63,7 +63,13 @@ def train(
     from vadsdk.training.recipes import recipe as named_recipe
     from vadsdk.training.run_folder import resumed_config, start_run
     from vadsdk.training.running import run_training
-    from vadsdk.training.settings import RunConfig, merged, read_config, with_overrides
+    from vadsdk.training.settings import (
+        RunConfig,
+        TrainSettings,
+        merged,
+        read_config,
+        with_overrides,
+    )
 
     if config is not None and recipe is not None:
         raise ConfigError("--config and --recipe both name settings; give one of them")
@@ -83,7 +89,10 @@ def train(
     if resume and not any(given):  # the run's own settings
         chosen = resumed_config(out)
     else:
-        base = read_config(config) if config else named_recipe(recipe) if recipe else RunConfig()
+        default = RunConfig()
+        if not _uses_unlabelled(method or default.method):
+            default = RunConfig(train=TrainSettings(batch_unlabelled=0))
+        base = read_config(config) if config else named_recipe(recipe) if recipe else default
         chosen = with_overrides(merged(base, top, sections), set_ or [])
     if not chosen.data.root:
         raise ConfigError(
@@ -105,3 +114,10 @@ def train(
         f"  vadsdk predict {out} VIDEO.mp4 --save annotated.mp4",
         highlight=False,
     )
+
+
+def _uses_unlabelled(method: str) -> bool:
+    """Return whether a method learns from unlabelled clips; an unknown one is refused later."""
+    from vadsdk.methods import METHODS
+
+    return method not in METHODS or bool(getattr(METHODS[method].build, "uses_unlabelled", True))
