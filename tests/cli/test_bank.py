@@ -31,6 +31,7 @@ def test_a_bank_is_built_by_hand_and_told_and_used_again(tmp_path: Path) -> None
     again = run(folder, "--out", path, "--size", 32)
     assert again.exit_code == 0
     assert "built anew" not in again.stdout
+    assert "grows" not in again.stdout
 
 
 def test_a_file_that_is_no_bank_is_left_alone(tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ def test_a_method_that_has_no_use_for_unlabelled_clips_asks_for_none(tmp_path: P
     assert done.exit_code == 0, done.output
     config = read_config(tmp_path / "supervised" / run_folder.CONFIG)
     assert config.train.batch_unlabelled == 0
+    named = [*options, "--set", "method=supervised", "--out", tmp_path / "named"]
+    assert run(*named).exit_code == 0
+    asked = run(*named[:-1], tmp_path / "asked", "--set", "train.batch_unlabelled=2")
+    assert "every video is labelled" in " ".join(asked.output.split())
 
 
 def run(*arguments: object) -> Result:

@@ -245,6 +245,15 @@ def test_shares_cover_every_video_once_and_are_alike(bank: ClipBank, world_size:
     assert max(frames) - min(frames) <= 20  # the longest video
 
 
+def test_every_process_gets_an_action_where_classes_are_rare(bank: ClipBank) -> None:
+    known = {tube.label: record for record in bank.records for tube in record.tubes}
+    rest = [r for r in bank.records if r not in known.values()][:3]
+    whole = bank.only([*known.values(), *(replace(r, tubes=(), labelled=False) for r in rest)])
+    whole.num_frames = {r.name: 20 if r.labelled else 1000 for r in whole.records}
+    for rank in range(2):
+        assert sum(r.labelled for r in whole.shard(rank, 2).records) == 1
+
+
 def test_shares_are_the_same_wherever_they_are_dealt(bank: ClipBank) -> None:
     again = ClipBank.open(bank.path)
     for rank in range(2):
@@ -255,6 +264,9 @@ def test_shares_are_the_same_wherever_they_are_dealt(bank: ClipBank) -> None:
 def test_too_few_videos_for_a_share_each_are_refused(bank: ClipBank) -> None:
     with pytest.raises(DatasetError, match="1 unlabelled videos are too few for a share each of 2"):
         with_lengths(bank, unlabelled=1).shard(0, 2)
+    one = replace(bank.records[0], tubes=())  # a labelled video in which nothing is done
+    with pytest.raises(DatasetError, match="1 labelled videos are too few for a share each of 2"):
+        bank.only([one, bank.records[1]]).shard(0, 2)
     with pytest.raises(ValueError, match=r"rank must be in \[0, 2\)"):
         bank.shard(2, 2)
 

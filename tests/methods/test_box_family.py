@@ -205,6 +205,11 @@ def test_a_clip_with_a_box_of_an_unsure_class_teaches_no_boxes() -> None:
     assert [classes for _, classes in found(pseudo)] == [[1]]
 
 
+def test_a_threshold_of_one_class_is_refused_where_a_box_has_several() -> None:
+    with pytest.raises(ConfigError, match=r"set pseudo_boxes\.class_threshold"):
+        family(BoxNetwork(multi_label=True), min_class_probability=0.5)
+
+
 def test_clips_without_pseudo_box_teach_no_boxes_but_count_in_the_mean() -> None:
     judge = family()
     sure = judge.pseudo_labels(answer((0, 0, 1), frame_class=1), view(), view())

@@ -79,11 +79,14 @@ def take_steps(model: str, method: str) -> dict[str, Any]:
         learner.begin_step(0.5)
         with draws.running():
             outcome = step([batch], 0.5)
-        found.append(outcome.values[: len(outcome.terms)])
+        found.append(outcome.values)
     weights = network.state_dict() | {
         f"average.{name}": value for name, value in step.average.network.state_dict().items()
     }
-    return {"losses": torch.stack(found), "weights": weights, "method": learner.state_dict()}
+    losses = torch.stack([values[: len(outcome.terms)] for values in found])
+    norms = found[0][len(outcome.terms) :]
+    state = learner.state_dict()
+    return {"losses": losses, "first_norms": norms, "weights": weights, "method": state}
 
 
 def mask_losses_of(form: str) -> dict[str, Tensor]:

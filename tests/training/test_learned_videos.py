@@ -177,7 +177,8 @@ def test_by_itself_a_bank_is_shared_out_where_only_a_share_fits_a_card(
     assert bank is not None
     as_first_of_two(monkeypatch)
     size = int(card_bytes * bank.num_bytes)
-    monkeypatch.setattr(learned_videos_module, "_card_bytes", lambda device: size)
+    free = {"cuda": size, "cpu": 0}
+    monkeypatch.setattr(learned_videos_module, "free_share", lambda device: free[device.type])
     monkeypatch.setattr(  # the other rank says the same
         learned_videos_module, "sum_over_ranks", lambda vote: 2 * vote
     )

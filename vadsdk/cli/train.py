@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -63,13 +64,7 @@ def train(
     from vadsdk.training.recipes import recipe as named_recipe
     from vadsdk.training.run_folder import resumed_config, start_run
     from vadsdk.training.running import run_training
-    from vadsdk.training.settings import (
-        RunConfig,
-        TrainSettings,
-        merged,
-        read_config,
-        with_overrides,
-    )
+    from vadsdk.training.settings import RunConfig, merged, read_config, with_overrides
 
     if config is not None and recipe is not None:
         raise ConfigError("--config and --recipe both name settings; give one of them")
@@ -89,11 +84,12 @@ def train(
     if resume and not any(given):  # the run's own settings
         chosen = resumed_config(out)
     else:
-        default = RunConfig()
-        if not _uses_unlabelled(method or default.method):
-            default = RunConfig(train=TrainSettings(batch_unlabelled=0))
-        base = read_config(config) if config else named_recipe(recipe) if recipe else default
+        base = read_config(config) if config else named_recipe(recipe) if recipe else RunConfig()
         chosen = with_overrides(merged(base, top, sections), set_ or [])
+        is_open = not any((config, recipe)) and "train.batch_unlabelled" not in _names(set_)
+        if is_open and not _uses_unlabelled(chosen.method):
+            count = resumed_config(out).train.batch_unlabelled if resume else 0
+            chosen = merged(chosen, {}, {"train": {"batch_unlabelled": count}})
     if not chosen.data.root:
         raise ConfigError(
             "no data set: give --data DIR, or make one with: vadsdk data toy --out toy"
@@ -114,6 +110,11 @@ def train(
         f"  vadsdk predict {out} VIDEO.mp4 --save annotated.mp4",
         highlight=False,
     )
+
+
+def _names(overrides: Sequence[str] | None) -> list[str]:
+    """Return the settings that `--set` names."""
+    return [override.partition("=")[0].strip() for override in overrides or ()]
 
 
 def _uses_unlabelled(method: str) -> bool:

@@ -103,7 +103,7 @@ class BankPlace:
         """
         kept = list(records)
         if earlier is not None:
-            reason = self._what_is_missing(dataset, records, earlier)
+            reason = self._why_written_again(dataset, records, earlier)
             if reason is None:
                 return earlier
             note(f"the clip bank {self.path} {reason}")
@@ -123,10 +123,10 @@ class BankPlace:
         )
         return ClipBank.open(self.path)
 
-    def _what_is_missing(
+    def _why_written_again(
         self, dataset: ActionDataset, records: Sequence[VideoRecord], bank: ClipBank
     ) -> str | None:
-        """Return what becomes of the bank, as it does not hold all as it is now; None: it does."""
+        """Return what the bank does, and why: it grows or is built anew; None: it stays."""
         known = {*bank.entries, *bank.skipped}
         missing = [record.name for record in records if record.name not in known]
         if len(missing) == len(records):

@@ -51,7 +51,7 @@ class BankOnDevice:
         """h and w."""
         self.num_frames = bank.num_frames
         """Of each video, by name."""
-        budget = _free_share(self.device) if byte_budget is None else byte_budget
+        budget = free_share(self.device) if byte_budget is None else byte_budget
         self.is_resident = bank.num_bytes <= budget
         """Whether the frames are in the device's memory."""
         self.frames = bank.frames
@@ -129,7 +129,8 @@ def knows_masks(places: Sequence[ClipPlace]) -> Tensor:
     return torch.tensor([has_boxes(place.record) for place in places], dtype=torch.bool)
 
 
-def _free_share(device: torch.device) -> int:
+def free_share(device: torch.device) -> int:
+    """Return the bytes of a device that a bank may take now: none of a CPU's."""
     if device.type == "cpu":
         return 0
     free, _ = torch.cuda.mem_get_info(device)

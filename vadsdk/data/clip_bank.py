@@ -32,6 +32,8 @@ from vadsdk.data.stored_video import StoredVideo
 from vadsdk.errors import DatasetError
 
 _NUM_READERS = 2
+_NO_ACTION = ("labelled",)
+"""The kind of a labelled video in which nothing is done."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,8 +175,9 @@ class ClipBank:
         """Return the bank with the records that are the share of one of several processes.
 
         Every video is in just one share. Each kind of video (labelled of a class, unlabelled) is
-        dealt out by itself, longest first to who has the fewest of the kind and then the fewest
-        frames, so that shares are alike in kind and length.
+        dealt out by itself, longest first to who has the fewest of the kind, then the fewest
+        labelled or unlabelled ones, then the fewest frames, so that shares are alike in kind and
+        length. A class with fewer videos than processes is missing in some of them.
 
         For sets that fit the memory of all cards together but not of each: each process then draws
         from its share a stream of its own, with another seed. Where every process can see the whole
@@ -186,19 +189,22 @@ class ClipBank:
             world_size: number of processes.
 
         Raises:
-            DatasetError: there are fewer videos of a kind, labelled or not, than processes.
+            DatasetError: there are fewer videos than processes that are unlabelled, or that are
+                labelled and show an action.
         """
         if not 0 <= rank < world_size:
             raise ValueError(f"rank must be in [0, {world_size}), not {rank}")
-        for kind, count in (("labelled", True), ("unlabelled", False)):
-            number = sum(record.labelled == count for record in self.records)
-            if 0 < number < world_size:
+        rank_of = _deal(self.records, self.num_frames, world_size)
+        for kind, names in (
+            ("labelled", [r.name for r in self.records if r.labelled and _kind(r) != _NO_ACTION]),
+            ("unlabelled", [r.name for r in self.records if not r.labelled]),
+        ):
+            if 0 < len({rank_of[name] for name in names}) < world_size:
                 raise DatasetError(
-                    f"{number} {kind} videos are too few for a share each of {world_size} "
-                    "processes; start fewer, or do not shard the bank"
+                    f"{len(names)} {kind} videos are too few for a share each of {world_size} "
+                    "processes; start fewer, or set data.shard_bank=false"
                 )
-        shares = _deal(self.records, self.num_frames, world_size)
-        return self.only([record for record in self.records if shares[record.name] == rank])
+        return self.only([record for record in self.records if rank_of[record.name] == rank])
 
     def _check(self) -> None:
         count, size = len(self.frames), self.store_size
@@ -270,13 +276,16 @@ def _deal(
     kinds: dict[tuple[str, ...], list[VideoRecord]] = {}
     for record in records:
         kinds.setdefault(_kind(record), []).append(record)
-    frames_of, rank_of = [0] * world_size, {}
+    rank_of: dict[str, int] = {}
+    frames_of, totals = [0] * world_size, {True: [0] * world_size, False: [0] * world_size}
     for kind in sorted(kinds):
         counts = [0] * world_size
         for record in sorted(kinds[kind], key=lambda r: (-num_frames[r.name], r.name)):
-            rank = min(range(world_size), key=lambda r: (counts[r], frames_of[r], r))
+            alike = totals[record.labelled]
+            rank = min(range(world_size), key=lambda r: (counts[r], alike[r], frames_of[r], r))
             rank_of[record.name] = rank
             counts[rank] += 1
+            alike[rank] += 1
             frames_of[rank] += num_frames[record.name]
     return rank_of
 
@@ -285,4 +294,4 @@ def _kind(record: VideoRecord) -> tuple[str, ...]:
     if not record.labelled:
         return ()
     labels = {tube.label for tube in record.tubes}
-    return ("labelled", record.video_label or "", *sorted(labels))
+    return (*_NO_ACTION, *sorted({record.video_label or "", *labels} - {""}))

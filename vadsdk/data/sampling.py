@@ -75,6 +75,8 @@ class ClipSampler:
             annotation is sparse, every labelled clip shows an annotated frame.
         part: (r, n): give the part r, from 0, of the n equal parts of each batch's labelled and of
             its unlabelled clips, whose numbers n divides.
+        is_sparse: whether batches say which frames are annotated; None: if any of the videos is
+            annotated sparsely. Samplers whose batches are parts of one must say the same.
 
     Raises:
         DatasetError: clips are asked for of which there are no videos.
@@ -94,6 +96,7 @@ class ClipSampler:
         with_successors: bool = False,
         action_share: float = 0.8,
         part: tuple[int, int] = (0, 1),
+        is_sparse: bool | None = None,
     ) -> None:
         self.videos = videos
         """What it draws from."""
@@ -108,7 +111,7 @@ class ClipSampler:
         self._action_share = action_share
         self._part = part
         # Of the videos, not of each batch: batches of one run, and parts of one batch, are alike.
-        self._is_sparse = any(record.annotated_frames is not None for record in videos.records)
+        self._is_sparse = is_any_sparse(videos.records) if is_sparse is None else is_sparse
         self._groups = group_by_class([r for r in videos.records if r.labelled], self._labels)
         self._unlabelled = [record for record in videos.records if not record.labelled]
         self._stretches = Stretches([self._last_start(r) + 1 for r in self._unlabelled])
@@ -272,6 +275,11 @@ class ClipSampler:
         with self._lock:
             count, first_reason = self.unreadable.get(name, (0, reason))
             self.unreadable[name] = (count + 1, first_reason)
+
+
+def is_any_sparse(records: Sequence[VideoRecord]) -> bool:
+    """Return whether a video is annotated in some of its frames only."""
+    return any(record.annotated_frames is not None for record in records)
 
 
 @lru_cache(maxsize=1024)

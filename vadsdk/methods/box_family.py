@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from vadsdk.data.batches import NO_CLASS, ClipBatch
+from vadsdk.errors import ConfigError
 from vadsdk.losses.class_distribution import log_class_distribution
 from vadsdk.methods.box_consistency import box_consistency_losses
 from vadsdk.methods.box_network import BoxTraits
@@ -32,6 +33,11 @@ class BoxFamily:
         self, network: nn.Module, terms: BoxTermSettings, pseudo: PseudoBoxSettings
     ) -> None:
         self._traits = BoxTraits(network=network)
+        if self._traits.multi_label and pseudo.min_class_probability:
+            raise ConfigError(
+                "pseudo_boxes.min_class_probability is for networks that give a box one class; "
+                "this one gives several: set pseudo_boxes.class_threshold"
+            )
         self._terms = terms
         self._pseudo = pseudo
 

@@ -40,8 +40,9 @@ class PseudoBoxSettings(BaseModel):
     class_threshold: float = Field(default=0.5, ge=0, le=1)
     """Multi-label: a box has the actions that are more probable."""
     min_class_probability: float = Field(default=0.0, ge=0, le=1)
-    """One class a box: a clip with a confident box whose class is less probable teaches no boxes.
-    0 is paper 2's baselines (section 4.3), which trust the best class of every confident box."""
+    """One class a box: a clip teaches none of its boxes if the class of a confident one is less
+    probable; without that one its place would be taught to be empty. 0 is paper 2's baselines
+    (section 4.3), which trust the best class of every confident box."""
     nms_iou_threshold: float = Field(default=0.4, ge=0, le=1)
     """Boxes that overlap a more confident one by more are its repetitions (YOWO)."""
     max_boxes: int = Field(default=20, ge=1)

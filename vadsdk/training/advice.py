@@ -46,10 +46,15 @@ def advice_on(
             f"method {config.method!r} learns from unlabelled clips, but "
             "train.batch_unlabelled is 0: it learns from labelled clips alone"
         )
-    if not uses_unlabelled and (config.data.unlabelled or config.train.batch_unlabelled):
+    if not uses_unlabelled and config.train.batch_unlabelled:
         notes.append(
             f"method {config.method!r} does not learn from unlabelled clips; they cost time and "
             "teach nothing: set train.batch_unlabelled=0, or choose another method"
+        )
+    elif not uses_unlabelled and config.data.unlabelled:
+        notes.append(
+            f"method {config.method!r} does not learn from unlabelled clips: "
+            f"{_listed(config.data.unlabelled)} will not be read; choose another method"
         )
     return notes
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from vadsdk.data.bank_cache import BankPlace, cached_bank_path, has_room_for
+from vadsdk.data.bank_on_device import free_share
 from vadsdk.data.clip_bank import ClipBank
 from vadsdk.data.decoded import DecodedVideos, choose_kept, measured_with_bank
 from vadsdk.data.records import ActionDataset, VideoRecord
 from vadsdk.data.splits import whole_dataset
-from vadsdk.errors import ConfigError
+from vadsdk.errors import ConfigError, DatasetError
 from vadsdk.ranks import num_ranks, rank, sum_over_ranks
 from vadsdk.training.settings import DataSettings
 
@@ -53,9 +54,10 @@ def learned_videos(
     bank = None
     if place is not None:
         needs_all = settings.bank == "auto" and device.type == "cpu"
-        num_cards = 1 if settings.shard_bank is False else num_ranks()
-        admitted = max(budget, num_cards * _card_bytes(device))
-        bank = _bank(dataset, records, place, admitted, needs_all=needs_all, watcher=watcher)
+        # What all cards together may take, if they can share it out; then what each may take.
+        numbers = [1] if settings.shard_bank is False else [num_ranks(), 1]
+        budgets = [max(budget, number * _card_bytes(device)) for number in numbers]
+        bank = _bank(dataset, records, place, budgets, needs_all=needs_all, watcher=watcher)
     decoded = DecodedVideos(
         dataset,
         records,
@@ -111,13 +113,15 @@ def share_of_rank(
 
 
 def _only_shares_fit(bank: ClipBank | None, device: torch.device) -> bool:
-    """Return whether a card has room for its share of a bank, but not for all of it."""
-    if bank is None or device.type != "cuda":
+    """Return whether a card has room for the largest share of a bank, but not for all of it."""
+    budget = free_share(device)
+    if bank is None or not budget or bank.num_bytes <= budget:
         return False
-    kinds = [sum(record.labelled == kind for record in bank.records) for kind in (True, False)]
-    budget = _card_bytes(device)
-    fits = bank.num_bytes / num_ranks() <= budget < bank.num_bytes
-    return fits and all(count == 0 or count >= num_ranks() for count in kinds)
+    try:
+        shares = [bank.shard(index, num_ranks()) for index in range(num_ranks())]
+    except DatasetError:  # too few videos
+        return False
+    return max(share.num_bytes for share in shares) <= budget
 
 
 def _all_agree(vote: bool) -> bool:
@@ -143,32 +147,52 @@ def _bank(
     dataset: ActionDataset,
     records: Sequence[VideoRecord],
     place: BankPlace,
-    byte_budget: int,
+    byte_budgets: Sequence[int],
     *,
     needs_all: bool,
     watcher: Watcher,
 ) -> ClipBank | None:
-    """Return the bank of what the budget admits; None if that is not all, and all is needed."""
+    """Return the bank of what a budget admits, the first that the disk has room for.
+
+    None if that is not all, and all is needed; or if there is no room for any.
+    """
     earlier = place.open(watcher.note)
     known = measured_with_bank(records, earlier, num_workers=place.num_workers)
-    kept = choose_kept(known, place.store_size, byte_budget)
-    if not kept or (needs_all and len(kept) < len(known)):
-        return None
     whole = whole_dataset(dataset)
     annotated = {record.name: record for record in whole.records}
-    wanted = [annotated.get(record.name, record) for record in known if record.name in kept]
-    num_frames = sum(record.num_frames for record in wanted)
-    if place.root is not None and earlier is None:
-        if not has_room_for(place.path, num_frames, place.store_size):
-            watcher.note(f"no clip bank: {place.path.parent} has no room for it; set data.bank")
+    for budget in byte_budgets:
+        kept = choose_kept(known, place.store_size, budget)
+        if not kept or (needs_all and len(kept) < len(known)):
             return None
-    return place.current(
-        whole,
-        wanted,
-        earlier,
-        note=watcher.note,
-        progress=watcher.stage("building the clip bank", len(wanted)),
-    )
+        wanted = [annotated.get(record.name, record) for record in known if record.name in kept]
+        is_last = budget == byte_budgets[-1]
+        if _has_room(place, wanted, earlier, allows_growth=is_last):
+            return place.current(
+                whole,
+                wanted,
+                earlier,
+                note=watcher.note,
+                progress=watcher.stage("building the clip bank", len(wanted)),
+            )
+    watcher.note(f"no clip bank: {place.path.parent} has no room for it; set data.bank")
+    return None
+
+
+def _has_room(
+    place: BankPlace,
+    wanted: Sequence[VideoRecord],
+    earlier: ClipBank | None,
+    *,
+    allows_growth: bool,
+) -> bool:
+    """Return whether the disk has room for a bank, which is written beside an earlier one.
+
+    Of a bank that the user names, and of one that exists and may grow, it is not asked: that there
+    is no room is an error then.
+    """
+    if place.root is None or (earlier is not None and allows_growth):
+        return True
+    return has_room_for(place.path, sum(r.num_frames for r in wanted), place.store_size)
 
 
 def _card_bytes(device: torch.device) -> int:

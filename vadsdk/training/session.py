@@ -18,7 +18,7 @@ from vadsdk.data.bank_batches import device_batches
 from vadsdk.data.batches import ClipBatch
 from vadsdk.data.dataset import ActionDataset, VideoRecord, open_dataset
 from vadsdk.data.footage import unlabelled_records
-from vadsdk.data.sampling import ClipSampler
+from vadsdk.data.sampling import ClipSampler, is_any_sparse
 from vadsdk.data.splits import apply_split, choose_labelled, read_split
 from vadsdk.errors import ConfigError, DatasetError, TrainingError
 from vadsdk.methods import build_method
@@ -233,6 +233,7 @@ class Session:
             seed=train.seed if share is None else train.seed * num_ranks() + rank(),
             with_successors=self.trainer.method.needs_successors,
             part=(rank() % parts, parts),
+            is_sparse=is_any_sparse(videos.records),  # of all shares
         )
 
     def _score(self, split: str) -> Scores | None:
