@@ -63,3 +63,7 @@ def test_methods_and_unlabelled_clips_that_do_not_go_together_are_named() -> Non
     assert "'e2e' learns from unlabelled clips, but train.batch_unlabelled is 0" in note
     (note,) = advice(ALL, "method=supervised", uses_unlabelled=False)
     assert "'supervised' does not learn from unlabelled clips" in note
+    assert "set train.batch_unlabelled=0" in note
+    unread = ("method=supervised", "train.batch_unlabelled=0", 'data.unlabelled=["hours"]')
+    (note,) = advice(ALL, *unread, uses_unlabelled=False)
+    assert "hours will not be read" in note
