@@ -12,16 +12,13 @@ from typing import Any
 
 import torch
 
-from vadsdk.kernels.augmentation import (
-    apply_view_from_bank,
-    apply_view_with_gradients_from_bank,
-    transfer_maps,
-)
+from vadsdk.kernels.augmentation import apply_view, apply_view_with_gradients, transfer_maps
 from vadsdk.kernels.coherence_form import CoherenceForm
 from vadsdk.kernels.coherence_losses import coherence_losses
 from vadsdk.kernels.mask_losses import mask_losses
 from vadsdk.kernels.routing import em_routing
 from vadsdk.kernels.view_parameters import sample_view
+from vadsdk.kernels.view_sources import IndexedClips
 
 NUM_CAPSULES, NUM_CLASSES, POSITIONS_A_CLIP = 32, 24, 400
 """Of the network at 224 pixels: 20 x 20 places for capsules."""
@@ -71,7 +68,7 @@ def _view_cases(device: torch.device, shape: Shape) -> list[Case]:
     )
     starts = torch.randint(shape.bank_frames - frames - 1, (count, 1), device=device)
     indices = starts + torch.arange(frames, device=device)
-    both = torch.stack((indices, indices + 1))
+    clips, successors = (IndexedClips(bank, part) for part in (indices, indices + 1))
     generator = torch.Generator().manual_seed(0)
     parameters = sample_view(count, "strong", generator, aspect_ratio=width / height)
     given = parameters.to(device)
@@ -89,13 +86,13 @@ def _view_cases(device: torch.device, shape: Shape) -> list[Case]:
 
     return [
         Case(
-            name="apply_view_from_bank",
-            run=lambda: apply_view_from_bank(bank, indices, given, size, **form),
+            name="apply_view",
+            run=lambda: apply_view(clips, given, size, **form),
             num_bytes=read + written,
         ),
         Case(
-            name="apply_view_with_gradients_from_bank",
-            run=lambda: apply_view_with_gradients_from_bank(bank, both, given, size, **form),
+            name="apply_view_with_gradients",
+            run=lambda: apply_view_with_gradients(clips, successors, given, size, **form),
             num_bytes=2 * (read + written),
         ),
         # and the sum's gradient is read, which is one number

@@ -41,6 +41,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vadsdk.data.batches import NO_CLASS, ClipBatch
+from vadsdk.kernels.view_sources import IndexedClips
 from vadsdk.methods import build_method
 from vadsdk.models import build_model
 from vadsdk.training.loop import StepReport, Trainer
@@ -251,7 +252,7 @@ def batches_of(bank: Tensor, setting: Setting, count: int) -> Iterator[ClipBatch
         starts = torch.randint(len(bank) - NUM_FRAMES, (rows, 1), generator=generator)
         places = (starts + torch.arange(NUM_FRAMES)).to(bank.device, non_blocking=True)
         yield ClipBatch(
-            clips=bank[places],
+            clips=IndexedClips(bank, places),
             masks=fixed[0],
             class_indices=fixed[1],
             labelled=fixed[2],

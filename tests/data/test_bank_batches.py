@@ -19,6 +19,7 @@ from vadsdk.data.decoded import DecodedVideos
 from vadsdk.data.sampling import ClipSampler
 from vadsdk.data.splits import apply_split
 from vadsdk.errors import ConfigError
+from vadsdk.kernels.view_sources import IndexedClips
 
 SPEC = {
     "clip_length": 4,
@@ -46,9 +47,14 @@ def videos(
     return decoded, ClipBank.open(path).only(partly.split("train"))
 
 
+def value_of(batch: ClipBatch, name: str) -> object:
+    value = getattr(batch, name)
+    return value.gathered() if isinstance(value, IndexedClips) else value
+
+
 def differing(batch: ClipBatch, other: ClipBatch) -> list[str]:
     """Return the fields in which two batches differ."""
-    pairs = {f.name: (getattr(batch, f.name), getattr(other, f.name)) for f in fields(batch)}
+    pairs = {f.name: (value_of(batch, f.name), value_of(other, f.name)) for f in fields(batch)}
     return [
         name
         for name, (left, right) in pairs.items()
@@ -73,7 +79,9 @@ def test_batches_of_a_bank_are_those_of_the_sampler(
         expected = sampler.batch(step)
         assert expected.masks.any()
         assert expected.annotated is not None
-        assert not differing(source.batch(step), expected)
+        came = source.batch(step)
+        assert (came.bank() is placed.frames) == placed.is_resident
+        assert not differing(came, expected)
     other = sampler.batch(8)
     assert {"clips", "masks", "successors"} <= set(differing(source.batch(0), other))
 

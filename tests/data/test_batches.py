@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from vadsdk.data.batches import ClipBatch
+from vadsdk.kernels.view_sources import IndexedClips
 
 
 def make_batch(**changes: Any) -> ClipBatch:
@@ -45,6 +46,28 @@ def test_a_batch_moves_to_a_device_whole() -> None:
     assert moved.labelled.device.type == "meta"
     assert len(moved) == 3
     assert make_batch().num_labelled == 2
+
+
+def test_of_clips_in_a_bank_only_their_whereabouts_are_cut_copied_and_moved() -> None:
+    bank = torch.zeros(20, 6, 8, 3, dtype=torch.uint8)
+    places = torch.arange(12).view(3, 4)
+    lying, following = IndexedClips(bank, places), IndexedClips(bank, places + 1)
+    batch = make_batch(clips=lying, successors=following)
+    copy = batch.copied_to(torch.device("cpu"))
+    copy.tensors()["clips"].fill_(7)
+    assert copy.bank() is bank
+    assert torch.equal(lying.indices, places)
+    rest = batch.unlabelled_part()
+    assert rest.bank() is bank
+    assert torch.equal(rest.tensors()["successors"], places[2:] + 1)
+    moved = batch.to("meta")
+    assert isinstance(moved.successors, IndexedClips)
+    assert moved.bank() is moved.successors.frames
+    assert {moved.clips.device.type, moved.tensors()["clips"].device.type} == {"meta"}
+    assert make_batch().bank() is None
+    apart = torch.zeros(3, 4, 6, 8, 3, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="successors lie in the same bank as the clips"):
+        make_batch(clips=lying, successors=apart)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from torch import Tensor
 from vadsdk.kernels import augmentation
 from vadsdk.kernels.view_parameters import ViewParameters, sample_view
 from vadsdk.kernels.view_settings import ViewSettings
+from vadsdk.kernels.view_sources import IndexedClips
 
 pytestmark = pytest.mark.gpu
 
@@ -43,20 +44,18 @@ def parameters() -> ViewParameters:
 def test_views_of_a_bank_are_the_references(
     bank: Tensor, parameters: ViewParameters, dtype: torch.dtype, layout: torch.memory_format
 ) -> None:
-    indices = torch.randint(len(bank), (2, BATCH, FRAMES))
+    indices = torch.randint(len(bank), (2, BATCH, FRAMES)).unbind()
     options = {"mean": MEAN, "std": STD}
-    expected = augmentation.apply_view_with_gradients_from_bank(
-        bank, indices, parameters, SIZE, **options
-    )
-    on_card = bank.cuda(), indices.cuda(), parameters.to("cuda")
+    clips = (IndexedClips(bank, part) for part in indices)
+    expected = augmentation.apply_view_with_gradients(*clips, parameters, SIZE, **options)
+    frames, seen = bank.cuda(), parameters.to("cuda")
+    on_card = [IndexedClips(frames, part.cuda()) for part in indices]
     torch.cuda.set_sync_debug_mode("error")
     try:
-        came = augmentation.apply_view_with_gradients_from_bank(
-            *on_card, SIZE, **options, dtype=dtype, memory_format=layout
+        came = augmentation.apply_view_with_gradients(
+            *on_card, seen, SIZE, **options, dtype=dtype, memory_format=layout
         )
-        alone = augmentation.apply_view_from_bank(
-            on_card[0], on_card[1][0], on_card[2], SIZE, dtype=dtype, memory_format=layout
-        )
+        alone = augmentation.apply_view(on_card[0], seen, SIZE, dtype=dtype, memory_format=layout)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert alone.shape == came[0].shape
@@ -107,13 +106,13 @@ def test_masks_are_the_references() -> None:
 def test_a_captured_graph_sees_new_views_of_new_clips(
     bank: Tensor, parameters: ViewParameters
 ) -> None:
-    frames = bank.cuda()
     indices = torch.zeros((BATCH, FRAMES), dtype=torch.int64, device="cuda")
+    clips = IndexedClips(bank.cuda(), indices)
     packed = parameters.packed().cuda()
 
     def step() -> Tensor:
         seen = ViewParameters.unpacked(packed)
-        return augmentation.apply_view_from_bank(frames, indices, seen, SIZE, dtype=torch.bfloat16)
+        return augmentation.apply_view(clips, seen, SIZE, dtype=torch.bfloat16)
 
     step()  # compiles
     graph = torch.cuda.CUDAGraph()
@@ -123,7 +122,6 @@ def test_a_captured_graph_sees_new_views_of_new_clips(
     packed.copy_(fresh.packed())
     indices.copy_(chosen)
     graph.replay()
-    expected = augmentation.apply_view_from_bank(
-        frames, chosen.cuda(), fresh, SIZE, dtype=torch.bfloat16
-    )
+    alone = IndexedClips(clips.frames, chosen.cuda())
+    expected = augmentation.apply_view(alone, fresh, SIZE, dtype=torch.bfloat16)
     assert torch.equal(view, expected)

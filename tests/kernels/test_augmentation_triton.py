@@ -22,7 +22,7 @@ from vadsdk.kernels import augmentation, augmentation_triton, view_maps_triton
 from vadsdk.kernels.augmentation_triton import make_views
 from vadsdk.kernels.view_parameters import ViewParameters, sample_view
 from vadsdk.kernels.view_settings import ViewSettings
-from vadsdk.kernels.view_sources import PixelFormat, bank_frames_of, own_frames_of
+from vadsdk.kernels.view_sources import IndexedClips, PixelFormat, indexed
 from vadsdk.kernels.warping import warp
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -70,7 +70,7 @@ def views(
     *,
     successors: Tensor | None = None,
 ) -> list[Tensor]:
-    sources = [own_frames_of(part.to(DEVICE)) for part in (clips, successors) if part is not None]
+    sources = [indexed(part.to(DEVICE)) for part in (clips, successors) if part is not None]
     return [view.cpu() for view in make_views(tuple(sources), parameters, size, pixels)]
 
 
@@ -213,7 +213,7 @@ def test_any_number_of_clips_and_frames_is_seen(batch: int, frames: int) -> None
 def test_frames_of_a_bank_are_seen_where_they_lie() -> None:
     bank, parameters = random_clips(1, 10)[0], sample_view(4, EVERYTHING)
     indices = torch.randint(10, (2, 4, 3))
-    sources = [bank_frames_of(bank.to(DEVICE), part.to(DEVICE)) for part in indices]
+    sources = [IndexedClips(bank.to(DEVICE), part.to(DEVICE)) for part in indices]
     came = [v.cpu() for v in make_views(tuple(sources), parameters, (11, 16), NORMALISED)]
     clips, successors = bank[indices[0]], bank[indices[1]]
     expected = views(clips, parameters, (11, 16), successors=successors)
@@ -226,7 +226,7 @@ def test_a_frame_that_a_bank_lacks_is_nan(wrong: int) -> None:
     parameters = replace(parameters, cutouts=torch.zeros(2, 4, dtype=torch.float64))
     indices = torch.randint(10, (2, 3))
     indices[0, 1] = wrong
-    (view,) = make_views((bank_frames_of(bank, indices.to(DEVICE)),), parameters, (11, 16), PLAIN)
+    (view,) = make_views((IndexedClips(bank, indices.to(DEVICE)),), parameters, (11, 16), PLAIN)
     missing = view.isnan()
     at = 1  # the middle frame stays there if time is reversed
     assert missing[0, :, at].all()
@@ -244,15 +244,15 @@ def test_edges_of_cutouts_are_rounded_as_the_reference_rounds_them() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     clips, parameters = random_clips().to(DEVICE), sample_view(3, EVERYTHING)
-    own = own_frames_of(clips)
+    own = indexed(clips)
     with pytest.raises(ValueError, match="4 clips need 4 views, not 3"):
         make_views((own,), parameters, (11, 16), PLAIN)
     parameters = sample_view(4, EVERYTHING)
     with pytest.raises(ValueError, match=r"is written as one of .* not torch.float64"):
         make_views((own,), parameters, (11, 16), PLAIN._replace(dtype=torch.float64))
     with pytest.raises(ValueError, match="clips and successors are alike"):
-        make_views((own, own_frames_of(clips[:, :2])), parameters, (11, 16), PLAIN)
-    nothing = bank_frames_of(clips[0, :0], own.indices)
+        make_views((own, indexed(clips[:, :2])), parameters, (11, 16), PLAIN)
+    nothing = IndexedClips(clips[0, :0], own.indices)
     with pytest.raises(ValueError, match="no frames to see"):
         make_views((nothing,), parameters, (11, 16), PLAIN)
 
@@ -264,12 +264,12 @@ def test_nothing_reads_a_value_of_a_tensor(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(interpreter.InterpretedFunction, "run", lambda *args, **kwargs: None)
     clips = random_clips().to("meta")
     indices = torch.empty((4, 3), dtype=torch.int64, device="meta")
-    own, banked = own_frames_of(clips), bank_frames_of(clips[0], indices)
+    own, banked = indexed(clips), IndexedClips(clips[0], indices)
     parameters = ViewParameters.unpacked(torch.empty((4, 15), dtype=torch.float64, device="meta"))
     with pytest.raises(RuntimeError, match="meta"):
         parameters.brightness.max().item()
     parameters = parameters.rows(indices[:, 0]).mirrored().joined(parameters).rows(indices[:, 1])
-    for sources in ((own,), (banked,), (own, banked._replace(frames=own.frames))):
+    for sources in ((own,), (banked,), (own, replace(banked, frames=own.frames))):
         answers = make_views(sources, parameters, (11, 16), NORMALISED)
         assert all(view.shape == (4, 3, 3, 11, 16) and view.is_meta for view in answers)
 
@@ -294,9 +294,10 @@ def test_tensors_on_a_card_take_the_kernels(monkeypatch: pytest.MonkeyPatch) -> 
         indices = torch.empty((2, 4, 3), dtype=torch.int64, device="cuda")
         bank, maps = clips.flatten(0, 1), torch.empty(4, 3, *STORE, device="cuda")
         augmentation.apply_view(clips, view, STORE)
-        augmentation.apply_view_from_bank(bank, indices.unbind()[0], view, STORE)
+        banked = [IndexedClips(bank, part) for part in indices.unbind()]
+        augmentation.apply_view(banked[0], view, STORE)
         augmentation.apply_view_with_gradients(clips, clips, view, STORE)
-        augmentation.apply_view_with_gradients_from_bank(bank, indices, view, STORE)
+        augmentation.apply_view_with_gradients(*banked, view, STORE)
         assert taken == ["make_views"] * 4
         augmentation.undo_view(maps, view, STORE)
         augmentation.transfer_maps(maps, view, view)
@@ -309,13 +310,13 @@ import torch
 from vadsdk.kernels.augmentation_triton import make_views
 from vadsdk.kernels.view_parameters import sample_view
 from vadsdk.kernels.view_settings import ViewSettings
-from vadsdk.kernels.view_sources import PixelFormat, own_frames_of
+from vadsdk.kernels.view_sources import PixelFormat, indexed
 parameters = sample_view(2, ViewSettings(blur_probability=0.5))
 for frames, side, num_sources, layout in (
     (8, 64, 2, torch.contiguous_format),
     (1, 63, 1, torch.channels_last_3d),
 ):
-    own = own_frames_of(torch.zeros((2, frames, side, side, 3), dtype=torch.uint8))
+    own = indexed(torch.zeros((2, frames, side, side, 3), dtype=torch.uint8))
     pixels = PixelFormat((0.4,) * 3, (0.2,) * 3, torch.bfloat16, layout)
     make_views((own,) * num_sources, parameters, (side - 8, side), pixels)
 """

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from vadsdk.errors import ConfigError
-from vadsdk.kernels.augmentation import apply_view, apply_view_from_bank
+from vadsdk.kernels.augmentation import apply_view
 from vadsdk.kernels.augmentation import apply_view_with_gradients as both_views
-from vadsdk.kernels.augmentation import apply_view_with_gradients_from_bank as both_from_bank
 from vadsdk.kernels.view_parameters import NUM_PACKED, ViewParameters, sample_view
 from vadsdk.kernels.view_settings import STRENGTHS, ViewSettings
+from vadsdk.kernels.view_sources import IndexedClips, joined_in_time
 
 BLURRED = replace(STRENGTHS["strong"], blur_probability=0.5, blur_sigma=(0.5, 2.0))
 
@@ -94,11 +94,28 @@ def test_clips_of_a_bank_are_seen_as_the_clips_themselves() -> None:
     bank = torch.randint(0, 256, (9, 8, 10, 3), dtype=torch.uint8)
     indices, parameters = torch.randint(9, (2, 4, 3)), draw(BLURRED, 4)
     clips, successors = bank[indices[0]], bank[indices[1]]
-    came = apply_view_from_bank(bank, indices[0], parameters, (6, 7))
+    lying, following = (IndexedClips(bank, part) for part in indices)
+    came = apply_view(lying, parameters, (6, 7))
     assert torch.equal(came, apply_view(clips, parameters, (6, 7)))
-    together = both_from_bank(bank, indices, parameters, (6, 7))
+    together = both_views(lying, following, parameters, (6, 7))
     expected = both_views(clips, successors, parameters, (6, 7))
     assert all(torch.equal(a, b) for a, b in zip(together, expected, strict=True))
+
+
+def test_clips_of_a_bank_are_cut_and_joined_as_tensors_are() -> None:
+    bank = torch.randint(0, 256, (9, 8, 10, 3), dtype=torch.uint8)
+    lying, others = (IndexedClips(bank, torch.randint(9, (4, 3))) for _ in range(2))
+    clips, others_clips = lying.gathered(), others.gathered()
+    assert lying.shape == clips.shape
+    assert len(lying) == len(clips)
+    assert torch.equal(lying[1:3].gathered(), clips[1:3])
+    assert torch.equal(lying[:, -1:].gathered(), clips[:, -1:])
+    assert torch.equal(lying[torch.tensor([3, 0])].gathered(), clips[[3, 0]])
+    joined = joined_in_time(lying, others)
+    assert isinstance(joined, IndexedClips)
+    assert torch.equal(joined.gathered(), joined_in_time(clips, others_clips))
+    with pytest.raises(ValueError, match="lie in the same bank"):
+        joined_in_time(lying, clips)
 
 
 def test_a_view_comes_in_the_type_and_layout_that_is_asked_for() -> None:
@@ -113,15 +130,15 @@ def test_a_view_comes_in_the_type_and_layout_that_is_asked_for() -> None:
 def test_a_frame_that_a_bank_lacks_is_an_error(wrong: int) -> None:
     bank, indices = torch.zeros((9, 8, 8, 3), dtype=torch.uint8), torch.tensor([[0, wrong]])
     with pytest.raises(IndexError, match=r"a bank of 9 frames lie in \[0, 9\), not in \["):
-        apply_view_from_bank(bank, indices, draw("identity", 1), (8, 8))
+        apply_view(IndexedClips(bank, indices), draw("identity", 1), (8, 8))
 
 
 def test_banks_and_indices_of_another_kind_are_refused() -> None:
     bank, indices = torch.zeros((9, 8, 8, 3), dtype=torch.uint8), torch.zeros((1, 2)).long()
     with pytest.raises(ValueError, match=r"a bank's frames are \(N, H, W, 3\) uint8"):
-        apply_view_from_bank(bank.float(), indices, draw("identity", 1), (8, 8))
+        IndexedClips(bank.float(), indices)
     with pytest.raises(ValueError, match=r"frame indices are \(B, T\) int64"):
-        apply_view_from_bank(bank, indices.int(), draw("identity", 1), (8, 8))
+        IndexedClips(bank, indices.int())
 
 
 @pytest.mark.parametrize("sigmas", [(0.0, 1.0), (1.0, 0.5)])

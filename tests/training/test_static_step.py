@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from banked import banked
 from no_waiting import NoWaiting, WouldWaitError
 from test_every_pair import PAIRS, batch_for, method_of, network_of
 from torch import nn
 
 from vadsdk.data.batches import ClipBatch
+from vadsdk.kernels.view_sources import IndexedClips, gathered
 from vadsdk.methods import Method, build_method
 from vadsdk.models import build_model
 from vadsdk.training.settings import TrainSettings
@@ -169,6 +171,40 @@ def test_a_batch_is_copied_into_the_plans_memory() -> None:
     (plan,) = static._plans.values()
     assert torch.equal(plan.batches[0].clips, second.clips)
     assert torch.equal(first.clips, kept)
+
+
+@pytest.mark.parametrize(("model", "method"), PAIRS)
+def test_clips_in_a_bank_teach_as_the_clips_themselves(model: str, method: str) -> None:
+    network = network_of(model)
+    batch, found = batch_for(network), []
+    for given in (batch, banked(batch)):
+        torch.manual_seed(0)
+        learner = method_of(method, copy.deepcopy(network))
+        learner.begin_step(0.9)
+        with torch.no_grad():
+            found.append(learner.losses(given, 0.9))
+    assert found[0].keys() == found[1].keys()
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+def test_of_clips_in_a_bank_a_plan_keeps_their_whereabouts_alone() -> None:
+    network = network_of("r3d-n")
+    learner = method_of("fixmatch", network)
+    static = StaticStep(TrainingStep(network, learner, settings(max_steps=9), CPU), CPU)
+    first = banked(batch_for(network))
+    bank = first.bank()
+    assert bank is not None
+    second = replace(first, clips=first.successors, successors=first.clips)
+    assert isinstance(first.clips, IndexedClips)
+    kept = first.clips.indices.clone()
+    static([first], 0.8)
+    static([second], 0.9)
+    (plan,) = static._plans.values()
+    assert plan.batches[0].bank() is bank
+    assert torch.equal(gathered(plan.batches[0].clips), gathered(second.clips))
+    assert torch.equal(first.clips.indices, kept)
+    static([banked(batch_for(network, 1))], 0.9)  # a captured step would read the old bank
+    assert len(static._plans) == 2
 
 
 def spoil(learner: Method, monkeypatch: pytest.MonkeyPatch, spoilt: Callable[[int], float]) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from banked import banked
 from test_every_pair import PAIRS, batch_for, method_of, network_of
 from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.errors import TrainingError
+from vadsdk.kernels.view_sources import IndexedClips
 from vadsdk.training.loop import StepReport, Trainer
 from vadsdk.training.settings import TrainSettings
 from vadsdk.training.static_step import GraphedStep, StaticStep, StepPlan
@@ -85,6 +88,25 @@ def test_captured_steps_are_the_eager_ones(model: str, method: str) -> None:
     )
     for (name, ours), theirs in weights:
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_captured_steps_read_the_clips_where_their_bank_lies() -> None:
+    trainers = [trainer_of("r3d-n", "fixmatch", cuda_graph=graph) for graph in (False, True)]
+    whole = banked(batch_for(trainers[0].network)).to(CUDA)
+    bank, places = whole.bank(), whole.tensors()["clips"]
+    assert bank is not None
+    found = []
+    for trainer, is_banked in zip(trainers, (False, True), strict=True):
+        batches = []
+        for step in range(NUM_STEPS):
+            clips = IndexedClips(bank, (places + step) % len(bank))
+            given = clips if is_banked else clips.gathered()
+            batches.append(replace(whole, clips=given, successors=given))
+        reports: list[StepReport] = []
+        trainer.run(iter(batches), reports.append)
+        found.append([dict(report.losses) for report in reports])
+    for ours, theirs in zip(*found, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
 
 
 class WatchedStep(StaticStep):

@@ -2,7 +2,8 @@
 
     a thread ahead    draws the places of step i + 2, and where the bank is on the host, gathers
     this thread       step i + 1: on a card, copies on a stream of its own, while step i is learned
-                      from; or gathers on the card
+                      from; where the bank is on the card, that is whereabouts alone: views read the
+                      frames where they lie
 
 Legend: B clips, T frames, h and w of the stored frame, P bytes of a packed mask.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from vadsdk.data.batches import ClipBatch
 from vadsdk.data.clip_targets import ClipTargets
 from vadsdk.data.prefetching import PinnedBatches, prefetch
 from vadsdk.data.sampling import ClipSampler
+from vadsdk.kernels.view_sources import Clips, IndexedClips
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -36,7 +38,7 @@ class PlannedBatch:
     targets: ClipTargets
     """What is known of the clips."""
     clips: Tensor | None = None
-    """(B, T, h, w, 3) uint8, where the bank is on the host; else the device gathers them."""
+    """(B, T, h, w, 3) uint8, where the bank is on the host; on the device they stay there."""
     successors: Tensor | None = None
     """(B, T, h, w, 3) uint8, likewise."""
     packed_masks: Tensor | None = None
@@ -80,20 +82,23 @@ class BankBatches:
     def gathered(self, plan: PlannedBatch) -> ClipBatch:
         """Return a planned batch on the bank's device; on a card, nobody waits for it."""
         indices = self._moved(plan.frame_indices)
-        following = plan.successor_indices
-        successors = plan.successors
-        if successors is None and following is not None:
-            successors = self.bank.gather(self._moved(following))
         packed = plan.packed_masks
         if packed is None:
             packed = self.bank.gather_masks(indices)
-        clips = self.bank.gather(indices) if plan.clips is None else plan.clips
         batch = plan.targets.batch(
-            self._moved(clips),
+            self._clips(plan.clips, indices),
             self.bank.unpack(self._moved(packed), self._moved(plan.knows_masks)),
-            None if successors is None else self._moved(successors),
+            None
+            if plan.successor_indices is None
+            else self._clips(plan.successors, self._moved(plan.successor_indices)),
         )
         return batch.to(self.bank.device)
+
+    def _clips(self, gathered: Tensor | None, indices: Tensor) -> Clips:
+        """Return clips on the device: what the host gathered, or where they lie there."""
+        if gathered is not None:
+            return self._moved(gathered)
+        return IndexedClips(self.bank.frames, indices)
 
     def _moved(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.bank.device, non_blocking=True)
@@ -170,9 +175,6 @@ def _handed_over(batch: ClipBatch, event: torch.cuda.Event) -> ClipBatch:
     """Let the current stream wait for a batch, whose memory it uses from now on."""
     stream = torch.cuda.current_stream(batch.clips.device)
     stream.wait_event(event)
-
-    for entry in fields(batch):
-        value = getattr(batch, entry.name)
-        if isinstance(value, Tensor):
-            value.record_stream(stream)
+    for value in batch.tensors().values():
+        value.record_stream(stream)
     return batch

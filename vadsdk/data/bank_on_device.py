@@ -1,7 +1,7 @@
 """A clip bank where a run learns: whole on the card, or in host memory and copied as needed.
 
     CPU                          the mapped file itself; the page cache is the memory
-    CUDA, fits its share         uploaded once; a clip is gathered there
+    CUDA, fits its share         uploaded once; views read their frames there
     CUDA, does not fit           the mapped file; a clip is gathered into page-locked memory, from
                                  which the card copies it while it computes
 

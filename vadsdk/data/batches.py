@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vadsdk.kernels.view_sources import Clips, IndexedClips
+
 NO_CLASS = -1
 """Class index of a clip in which no actor is annotated, and of every unlabelled clip."""
 
@@ -21,8 +23,8 @@ NO_CLASS = -1
 class ClipBatch:
     """Clips to learn from, the labelled rows before the unlabelled ones."""
 
-    clips: Tensor
-    """(B, T, H, W, 3) uint8 RGB."""
+    clips: Clips
+    """(B, T, H, W, 3) uint8 RGB; or where they lie in a bank on the device."""
     masks: Tensor
     """(B, T, H, W) uint8, 1 where an actor is; all zero in unlabelled rows."""
     class_indices: Tensor
@@ -32,7 +34,7 @@ class ClipBatch:
     annotated: Tensor | None = None
     """(B, T) bool: frames whose masks are known, where annotation is sparse. None: those of all
     labelled rows."""
-    successors: Tensor | None = None
+    successors: Clips | None = None
     """(B, T, H, W, 3) uint8: the frame of the video after each of `clips`, as temporal gradients
     and temporal losses want it; the last frame's is itself. None where nobody asked for it."""
     boxes_xyxy01: Tensor | None = None
@@ -46,9 +48,12 @@ class ClipBatch:
 
     def __post_init__(self) -> None:
         count = len(self.clips)
-        if self.clips.ndim != 5 or self.clips.shape[4] != 3 or self.clips.dtype != torch.uint8:
+        clips = self.clips
+        if isinstance(clips, Tensor) and (
+            clips.ndim != 5 or clips.shape[4] != 3 or clips.dtype != torch.uint8
+        ):
             raise ValueError(
-                f"clips are (B, T, H, W, 3) uint8, not {tuple(self.clips.shape)} {self.clips.dtype}"
+                f"clips are (B, T, H, W, 3) uint8, not {tuple(clips.shape)} {clips.dtype}"
             )
         if self.masks.shape != self.clips.shape[:4] or self.masks.dtype != torch.uint8:
             raise ValueError(
@@ -67,6 +72,8 @@ class ClipBatch:
             )
         if self.successors is not None and self.successors.shape != self.clips.shape:
             raise ValueError(f"successors are shaped as the clips, not {self.successors.shape}")
+        if self.successors is not None and self.bank() is not _bank_of(self.successors):
+            raise ValueError("successors lie in the same bank as the clips")
         self._check_boxes()
         self._count_labelled()
 
@@ -137,10 +144,24 @@ class ClipBatch:
         return self._each(torch.Tensor.pin_memory, self.num_labelled)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return what is given, by field."""
+        """Return what is given and may differ in each batch, by field; of a bank, the indices."""
         given = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        return {name: value for name, value in given.items() if isinstance(value, Tensor)}
+        plain = {n: v.indices if isinstance(v, IndexedClips) else v for n, v in given.items()}
+        return {name: value for name, value in plain.items() if isinstance(value, Tensor)}
+
+    def bank(self) -> Tensor | None:
+        """Return the frames (N, H, W, 3) that the clips lie in, if they lie in a bank."""
+        return _bank_of(self.clips)
 
     def _each(self, change: Callable[[Tensor], Tensor], num_labelled: int) -> ClipBatch:
         changed: dict[str, Any] = {name: change(value) for name, value in self.tensors().items()}
+        bank = self.bank()
+        if bank is not None:
+            bank = bank.to(changed["clips"].device)
+            for name in {"clips", "successors"} & changed.keys():
+                changed[name] = IndexedClips(bank, changed[name])
         return ClipBatch(**changed, num_labelled=num_labelled)
+
+
+def _bank_of(clips: Clips) -> Tensor | None:
+    return clips.frames if isinstance(clips, IndexedClips) else None

@@ -17,6 +17,7 @@ from torch import Tensor
 from vadsdk.data.batches import ClipBatch
 from vadsdk.data.clip_boxes import clip_boxes
 from vadsdk.data.records import VideoRecord
+from vadsdk.kernels.view_sources import Clips
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -82,7 +83,7 @@ class ClipTargets:
             box_classes=boxes[1],
         )
 
-    def batch(self, clips: Tensor, masks: Tensor, successors: Tensor | None) -> ClipBatch:
+    def batch(self, clips: Clips, masks: Tensor, successors: Clips | None) -> ClipBatch:
         """Return the batch with these pixels, see `ClipBatch`; all on one device."""
         given = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return ClipBatch(clips=clips, masks=masks, successors=successors, **given)

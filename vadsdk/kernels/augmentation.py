@@ -3,6 +3,7 @@
     store frame (H, W) --apply_view--> view (h, w) --network--> maps --undo_view--> store frame
                  maps of view b --transfer_maps, with one interpolation--> the frame of view a
 
+Clips may lie in a bank (`IndexedClips`): a card reads each pixel of a view there, in the same pass.
 CUDA tensors take the kernels of `augmentation_triton.py` and `view_maps_triton.py`, which read the
 parameters on the device and make nothing wait; parameters that lie elsewhere are copied there.
 
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from vadsdk.kernels.view_parameters import ViewParameters
 from vadsdk.kernels.view_reference import reverse_time, view_and_gradients_of, view_of
-from vadsdk.kernels.view_sources import FrameSource, PixelFormat, bank_frames_of, own_frames_of
+from vadsdk.kernels.view_sources import Clips, IndexedClips, PixelFormat, gathered, indexed
 from vadsdk.kernels.warping import seen_inside, warp
 
 PLAIN_MEAN, PLAIN_STD = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
@@ -27,7 +28,7 @@ PLAIN_MEAN, PLAIN_STD = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
 def apply_view(
-    clips: Tensor,
+    clips: Clips,
     parameters: ViewParameters,
     size: tuple[int, int],
     *,
@@ -41,7 +42,8 @@ def apply_view(
     A blur reads the store beyond the view's border where there is some.
 
     Args:
-        clips: (B, T, H, W, 3) uint8 RGB.
+        clips: (B, T, H, W, 3) uint8 RGB. A frame that their bank lacks is an IndexError on a CPU;
+            a card, which nobody waits for, answers it with NaN.
         parameters: B views.
         size: (h, w).
         mean: subtracted from RGB in [0, 1].
@@ -51,44 +53,13 @@ def apply_view(
     """
     pixels = PixelFormat(mean, std, dtype, memory_format)
     if clips.is_cuda:
-        return _on_card((own_frames_of(clips),), parameters, size, pixels)[0]
-    return view_of(clips, parameters, size, pixels)
-
-
-def apply_view_from_bank(
-    bank_frames: Tensor,
-    frame_indices: Tensor,
-    parameters: ViewParameters,
-    size: tuple[int, int],
-    *,
-    mean: Sequence[float] = PLAIN_MEAN,
-    std: Sequence[float] = PLAIN_STD,
-    dtype: torch.dtype = torch.float32,
-    memory_format: torch.memory_format = torch.contiguous_format,
-) -> Tensor:
-    """Return the view (B, 3, T, h, w) of clips whose frames lie in a bank, as `apply_view` does.
-
-    Args:
-        bank_frames: (N, H, W, 3) uint8 RGB.
-        frame_indices: (B, T) int64 in [0, N), on the bank's device. On a CPU another index is an
-            IndexError; a card, which nobody waits for, answers it with frames of NaN.
-        parameters: B views.
-        size: (h, w).
-        mean: subtracted from RGB in [0, 1].
-        std: divides what remains.
-        dtype: of the view, which is computed in float32.
-        memory_format: of the view: contiguous or channels_last_3d.
-    """
-    pixels = PixelFormat(mean, std, dtype, memory_format)
-    source = bank_frames_of(bank_frames, frame_indices)
-    if bank_frames.is_cuda:
-        return _on_card((source,), parameters, size, pixels)[0]
-    return view_of(source.clips(), parameters, size, pixels)
+        return _on_card((indexed(clips),), parameters, size, pixels)[0]
+    return view_of(gathered(clips), parameters, size, pixels)
 
 
 def apply_view_with_gradients(
-    clips: Tensor,
-    successors: Tensor,
+    clips: Clips,
+    successors: Clips,
     parameters: ViewParameters,
     size: tuple[int, int],
     *,
@@ -104,7 +75,7 @@ def apply_view_with_gradients(
     the colours get. In a clip that is seen backwards, a frame and its successor change places.
 
     Args:
-        clips: (B, T, H, W, 3) uint8 RGB.
+        clips: (B, T, H, W, 3) uint8 RGB, as in `apply_view`.
         successors: (B, T, H, W, 3) uint8, the frame after each.
         parameters: B views; contrast is about the mean brightness of clips and successors.
         size: (h, w).
@@ -115,43 +86,10 @@ def apply_view_with_gradients(
     """
     pixels = PixelFormat(mean, std, dtype, memory_format)
     if clips.is_cuda:
-        sources = (own_frames_of(clips), own_frames_of(successors))
+        sources = (indexed(clips), indexed(successors))
         colours, gradients = _on_card(sources, parameters, size, pixels)
         return colours, gradients
-    return view_and_gradients_of(clips, successors, parameters, size, pixels)
-
-
-def apply_view_with_gradients_from_bank(
-    bank_frames: Tensor,
-    frame_indices: Tensor,
-    parameters: ViewParameters,
-    size: tuple[int, int],
-    *,
-    mean: Sequence[float] = PLAIN_MEAN,
-    std: Sequence[float] = PLAIN_STD,
-    dtype: torch.dtype = torch.float32,
-    memory_format: torch.memory_format = torch.contiguous_format,
-) -> tuple[Tensor, Tensor]:
-    """Return what `apply_view_with_gradients` does of clips whose frames lie in a bank.
-
-    Args:
-        bank_frames: (N, H, W, 3) uint8 RGB.
-        frame_indices: (2, B, T) int64 in [0, N) of frames and of their successors, as in
-            `apply_view_from_bank`.
-        parameters: B views.
-        size: (h, w).
-        mean: subtracted from RGB in [0, 1], and from gradients.
-        std: divides what remains.
-        dtype: of both answers, which are computed in float32.
-        memory_format: of both: contiguous or channels_last_3d.
-    """
-    pixels = PixelFormat(mean, std, dtype, memory_format)
-    sources = tuple(bank_frames_of(bank_frames, indices) for indices in frame_indices)
-    if bank_frames.is_cuda:
-        colours, gradients = _on_card(sources, parameters, size, pixels)
-        return colours, gradients
-    clips, successors = (source.clips() for source in sources)
-    return view_and_gradients_of(clips, successors, parameters, size, pixels)
+    return view_and_gradients_of(gathered(clips), gathered(successors), parameters, size, pixels)
 
 
 def apply_view_to_masks(masks: Tensor, parameters: ViewParameters, size: tuple[int, int]) -> Tensor:
@@ -238,7 +176,7 @@ def transfer_maps(
 
 
 def _on_card(
-    sources: tuple[FrameSource, ...],
+    sources: tuple[IndexedClips, ...],
     parameters: ViewParameters,
     size: tuple[int, int],
     pixels: PixelFormat,

@@ -43,14 +43,14 @@ from vadsdk.kernels.view_pixels_triton import (
 )
 from vadsdk.kernels.view_plan_triton import LAUNCH, VIEW_PLAN_WIDTH, view_plan
 from vadsdk.kernels.view_reference import BLUR_RADIUS
-from vadsdk.kernels.view_sources import FrameSource, PixelFormat
+from vadsdk.kernels.view_sources import IndexedClips, PixelFormat
 
 FRAMES_BLOCK, PIXELS_BLOCK = 8, 256
 FLOAT_TYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
 def make_views(
-    sources: tuple[FrameSource, ...],
+    sources: tuple[IndexedClips, ...],
     parameters: ViewParameters,
     size: tuple[int, int],
     pixels: PixelFormat,
@@ -92,7 +92,7 @@ def make_views(
     return views
 
 
-def _alike(sources: tuple[FrameSource, ...]) -> tuple[FrameSource, ...]:
+def _alike(sources: tuple[IndexedClips, ...]) -> tuple[IndexedClips, ...]:
     """Return sources whose frames have the same strides, within reach of 32-bit offsets."""
     first = sources[0].frames
     if any(s.frames.shape[1:] != first.shape[1:] for s in sources) or any(
@@ -103,13 +103,13 @@ def _alike(sources: tuple[FrameSource, ...]) -> tuple[FrameSource, ...]:
     reach = sum((n - 1) * s for n, s in zip(first.shape[1:], first.stride()[1:], strict=True))
     same = all(s.frames.stride() == first.stride() for s in sources) and reach < 2**31
     return tuple(
-        FrameSource(s.frames if same else s.frames.contiguous(), s.indices.contiguous())
+        IndexedClips(s.frames if same else s.frames.contiguous(), s.indices.contiguous())
         for s in sources
     )
 
 
 def _fill(
-    sources: tuple[FrameSource, ...], views: tuple[Tensor, ...], plan: Tensor, *, blurs: bool
+    sources: tuple[IndexedClips, ...], views: tuple[Tensor, ...], plan: Tensor, *, blurs: bool
 ) -> None:
     batch, _, num_frames, height, width = views[0].shape
     frames = sources[0].frames

@@ -26,7 +26,7 @@ from vadsdk.kernels.affines_triton import (
     store_coefficients,
 )
 from vadsdk.kernels.view_parameters import NUM_PACKED, ViewParameters
-from vadsdk.kernels.view_sources import FrameSource, PixelFormat
+from vadsdk.kernels.view_sources import IndexedClips, PixelFormat
 
 VIEW_PLAN_WIDTH = 32
 """Columns of a view's plan: 0-5 coefficients of source x, y; 6 time reversed; 7 blurred; 8-16
@@ -42,7 +42,7 @@ LAUNCH = {"enable_fp_fusion": True}
 
 
 def view_plan(
-    sources: tuple[FrameSource, ...],
+    sources: tuple[IndexedClips, ...],
     parameters: ViewParameters,
     size: tuple[int, int],
     pixels: PixelFormat,
@@ -62,7 +62,8 @@ def view_plan(
     height, width = sources[0].frames.shape[1:3]
     packed = parameters.packed()
     sums = packed.new_empty((batch, len(sources), num_frames, 3), dtype=torch.int32)
-    for position, (frames, indices) in enumerate(sources):
+    for position, source in enumerate(sources):
+        frames, indices = source.frames, source.indices
         _luma_sums_kernel[(batch, num_frames)](
             frames, indices, packed, sums[:, position], packed.stride(0), len(frames), num_frames,
             height, width, *frames.stride(), sums.stride(0), CONTRAST_COLUMN=8, BLOCK=LUMA_BLOCK,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.errors import ConfigError
+from vadsdk.kernels.view_sources import joined_in_time
 from vadsdk.losses.frame_coherence import frame_coherence_loss
 from vadsdk.methods.box_network import BoxTraits
 from vadsdk.methods.dual_guidance_settings import DualGuidanceSettings
@@ -109,7 +110,7 @@ class DualGuidance(Method):
             return view, self._answer(self._network, view), {}
         assert batch.successors is not None  # asked for by `needs_successors`
         length = batch.clips.shape[1]
-        both = self._views.make(torch.cat((batch.clips, batch.successors), 1), strength)
+        both = self._views.make(joined_in_time(batch.clips, batch.successors), strength)
         view, later = (replace(both, clips=part) for part in both.clips.split(length, dim=2))
         answer = self._answer(self._network, view.joined(later))
         first = torch.arange(len(batch), device=batch.clips.device)

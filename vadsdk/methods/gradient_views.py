@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from vadsdk.data.batches import ClipBatch
+from vadsdk.kernels.view_sources import Clips, joined_in_time
 from vadsdk.methods.temporal_gradient_settings import TemporalGradientSettings
 from vadsdk.methods.views import View, ViewMaker
 
@@ -53,8 +51,8 @@ def strong_views(
     return ModalViews(colours=colours, gradients=gradients)
 
 
-def _successors(batch: ClipBatch, settings: TemporalGradientSettings) -> Tensor:
+def _successors(batch: ClipBatch, settings: TemporalGradientSettings) -> Clips:
     if settings.gradient == "sampled":
-        return torch.cat((batch.clips[:, 1:], batch.clips[:, -1:]), 1)
+        return joined_in_time(batch.clips[:, 1:], batch.clips[:, -1:])
     assert batch.successors is not None  # asked for by `needs_successors`
     return batch.successors

@@ -14,6 +14,7 @@ from torch import Tensor
 from vadsdk.kernels.augmentation import apply_view, apply_view_with_gradients
 from vadsdk.kernels.view_parameters import ViewParameters, sample_view
 from vadsdk.kernels.view_settings import ViewSettings
+from vadsdk.kernels.view_sources import Clips
 from vadsdk.methods.host_draws import drawn_on_host
 
 
@@ -66,7 +67,7 @@ class ViewMaker:
 
     def make(
         self,
-        clips: Tensor,
+        clips: Clips,
         strength: str | ViewSettings,
         *,
         geometry: ViewParameters | None = None,
@@ -95,7 +96,7 @@ class ViewMaker:
         return View(clips=seen, parameters=parameters)
 
     def make_with_gradients(
-        self, clips: Tensor, successors: Tensor, strength: str | ViewSettings
+        self, clips: Clips, successors: Clips, strength: str | ViewSettings
     ) -> tuple[View, View]:
         """Return a fresh view of clips and the same view of their temporal gradients.
 
@@ -130,7 +131,7 @@ class ViewMaker:
         """Take up what `state_dict` returned."""
         self._generator.set_state(state["view_generator"].cpu())
 
-    def _draw(self, clips: Tensor, strength: str | ViewSettings) -> ViewParameters:
+    def _draw(self, clips: Clips, strength: str | ViewSettings) -> ViewParameters:
         """Return parameters on the clips' device, as all that follows happens there."""
         height, width = clips.shape[2:4]
 

@@ -115,7 +115,9 @@ class GraphedStep(StaticStep):
 
 def _shapes(batch: ClipBatch) -> Hashable:
     shapes = [(name, tuple(value.shape)) for name, value in batch.tensors().items()]
-    return (batch.num_labelled, *shapes)
+    bank = batch.bank()
+    where = None if bank is None else bank.data_ptr()  # which a captured step goes on reading
+    return (batch.num_labelled, where, *shapes)
 
 
 def _fill(buffers: ClipBatch, batch: ClipBatch) -> None:
