@@ -66,6 +66,20 @@ def test_parity_is_checked_on_the_given_footage(run: Path, data: Path, tmp_path:
     assert "3 real clips" in done.stdout
 
 
+def test_the_footage_is_read_in_the_layout_that_is_named(
+    run: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "model.onnx"
+    other = export(run, "--out", out, "--data", data, "--data-format", "cvat")
+    assert other.exit_code == 1
+    assert "CVAT" in other.stderr
+    assert not out.exists()
+    named = export(run, "--out", out, "--data", data, "--data-format", "vadsdk")
+    assert "3 real clips" in named.stdout
+    of_nothing = export(run, "--out", out, "--data-format", "vadsdk")
+    assert "add --data DIR" in of_nothing.stderr
+
+
 def test_clips_of_videos_are_strided_and_a_short_one_repeats_its_last_frame(data: Path) -> None:
     paths = [data / "videos" / name for name in ("0.mp4", "2.mp4")]
     clips = video_clips(paths, SPEC)

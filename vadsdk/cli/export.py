@@ -30,6 +30,10 @@ def export(
         Path | None,
         typer.Option(help="Data set whose videos the file is checked on; else made-up clips."),
     ] = None,
+    data_format: Annotated[
+        str | None,
+        typer.Option(help="Layout of the data set, such as cvat; found out if not given."),
+    ] = None,
 ) -> None:
     """Export a trained network, check the file against it, and keep it only if they agree."""
     _check_format(format_)
@@ -39,7 +43,9 @@ def export(
     from vadsdk.models.checkpoint_file import load_checkpoint
 
     network, spec = load_checkpoint(file)
-    clips = None if data is None else clips_of(data, spec)
+    if data is None and data_format is not None:
+        raise ConfigError("--data-format is of the data set, and none is given: add --data DIR")
+    clips = None if data is None else clips_of(data, spec, data_format)
     with console.stderr.status(f"exporting {spec.model} to {out.name} and comparing them"):
         report = export_onnx(network, spec, out, clips=clips, precision=precision)
     _print_report(report, made_up=clips is None)
@@ -63,12 +69,12 @@ def _checkpoint_of(run: Path) -> Path:
     return file
 
 
-def clips_of(data: Path, spec: ModelSpec) -> NDArray[np.uint8]:
+def clips_of(data: Path, spec: ModelSpec, data_format: str | None = None) -> NDArray[np.uint8]:
     """Return clips of videos spread over the test split, or over everything if there is none."""
     from vadsdk.data.dataset import open_dataset
     from vadsdk.export.parity_clips import NUM_CLIPS, video_clips
 
-    dataset = open_dataset(data)
+    dataset = open_dataset(data, format=data_format)
     records = [record for record in dataset.records if record.split == "test"] or dataset.records
     paths = [record.path for record in records]
     return video_clips(paths[:: max(1, len(paths) // NUM_CLIPS)], spec)
