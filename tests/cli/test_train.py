@@ -36,5 +36,22 @@ def test_a_method_that_has_no_use_for_unlabelled_clips_asks_for_none(tmp_path: P
     assert "every video is labelled" in " ".join(asked.output.split())
 
 
+def test_a_stopped_run_goes_on_with_another_rate_and_nothing_else_named(tmp_path: Path) -> None:
+    data, out = make_dataset(tmp_path / "data"), tmp_path / "run"
+    small = {"model_settings.input_size": 80, "train.max_steps": 1, "data.bank": "off"}
+    settings = [part for name, value in small.items() for part in ("--set", f"{name}={value}")]
+    options = ["--data", data, "--model", "videocapsnet-n", "--method", "supervised", *settings]
+    assert run("train", *options, "--out", out).exit_code == 0
+    rate = "train.learning_rate=1e-5"
+    done = run("train", "--out", out, "--resume", "--set", rate)
+    assert done.exit_code == 0, done.output
+    assert "train.learning_rate is 1e-05 from here on" in " ".join(done.output.split())
+    other = run("train", "--out", out, "--resume", "--set", rate, "--set", "train.max_steps=2")
+    assert other.exit_code == 1
+    text = " ".join(other.output.split())
+    assert "train.max_steps is 1 there, not 2" in text
+    assert "With --set may change: train.learning_rate" in text
+
+
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, list(map(str, arguments)))

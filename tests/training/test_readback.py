@@ -40,7 +40,7 @@ def test_a_loss_that_is_not_finite_is_named_with_its_step() -> None:
     readback.send(18, 0.5, outcome(1.0, math.nan, math.nan, math.nan))
     received = readback.received()
     assert next(received).step == 17
-    with pytest.raises(TrainingError, match=r"loss loc_bce is not finite at step 17; .* --resume"):
+    with pytest.raises(TrainingError, match=r"loss loc_bce is not finite at step 17$"):
         next(received)
 
 

@@ -14,7 +14,7 @@ from vadsdk.training import run_folder
 from vadsdk.training.loop import StepReport
 from vadsdk.training.running import run_training
 from vadsdk.training.session import RunResult, Session, SilentWatcher
-from vadsdk.training.settings import RunConfig, with_overrides
+from vadsdk.training.settings import RunConfig, read_config, with_overrides
 
 
 def tiny_run(data: Path, *overrides: str) -> RunConfig:
@@ -144,6 +144,19 @@ def test_other_settings_are_not_silently_dropped_on_resume(tmp_path: Path) -> No
         )
 
 
+def test_settings_that_help_a_run_that_diverged_may_change_and_are_told(tmp_path: Path) -> None:
+    run_folder.write_config(tmp_path, RunConfig())
+    asked = with_overrides(RunConfig(), ["train.learning_rate=1e-5", "train.precision=fp32"])
+    notes: list[str] = []
+    assert run_folder.start_run(tmp_path, asked, resume=True, note=notes.append) == asked
+    assert notes == [
+        "train.learning_rate is 1e-05 from here on, no longer 0.0015",
+        "train.precision is 'fp32' from here on, no longer 'auto'",
+    ]
+    run_folder.start_run(tmp_path, RunConfig(), resume=True, note=notes.append)
+    assert len(notes) == 2
+
+
 def test_a_run_that_could_not_start_leaves_the_folder_free(tmp_path: Path) -> None:
     config = tiny_run(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="nowhere does not exist"):
@@ -219,14 +232,29 @@ def test_a_loss_that_becomes_nan_stops_the_run_and_leaves_the_last_good_checkpoi
         return losses | {"loc_dice": losses["loc_dice"] * (torch.nan if next(calls) == 2 else 1)}
 
     monkeypatch.setattr(E2E, "losses", spoilt)
-    config = tiny_run(toy_folder, "train.save_every=1")
-    with pytest.raises(TrainingError, match=r"loss loc_dice is not finite at step 2; .* --resume"):
+    config = tiny_run(toy_folder, "train.save_every=1", "train.precision=bf16")
+    expected = r"loss loc_dice is not finite at step 2; .* are of step 2\. Go on .* --resume, with"
+    with pytest.raises(TrainingError, match=expected):
         train(config, tmp_path / "run")
     network, _ = load_checkpoint(tmp_path / "run" / run_folder.LAST)
     assert all(torch.isfinite(value).all() for value in network.state_dict().values())
     monkeypatch.setattr(E2E, "losses", learn)
-    train(config, tmp_path / "run")  # goes on from step 2
-    assert [row["step"] for row in run_folder.read_metrics(tmp_path / "run")] == [1, 2, 3, 4]
+    remedy = ["train.learning_rate=1e-4", "train.precision=fp32"]
+    train(with_overrides(config, remedy), tmp_path / "run")  # goes on from step 2
+    rows = run_folder.read_metrics(tmp_path / "run")
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    assert rows[-1]["learning_rate"] < 1e-4 < rows[0]["learning_rate"] * 100
+    assert read_config(tmp_path / "run" / run_folder.CONFIG).train.learning_rate == 1e-4
+
+
+def test_a_run_that_diverges_before_anything_is_saved_says_so(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    config = tiny_run(toy_folder, "train.learning_rate=1e30", "train.warmup_steps=0")
+    config = with_overrides(config, ["train.save_every=100", "train.max_steps=100"])
+    with pytest.raises(TrainingError, match=r"is not finite at step \d+; nothing is saved yet"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run" / run_folder.RESUME).exists()
 
 
 def test_a_run_with_fewer_labelled_videos_than_clips_a_step_says_so_first(

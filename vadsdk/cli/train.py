@@ -81,8 +81,8 @@ def train(
     top = {"model": model, "method": method, "weights": str(weights) if weights else None}
     given = (config, recipe, set_, *sections["data"].values(), *top.values())
     resume = resume or was_restarted(out)
-    if resume and not any(given):  # the run's own settings
-        chosen = resumed_config(out)
+    if resume and not any(value for value in given if value is not set_):
+        chosen = with_overrides(resumed_config(out), set_ or [])  # of the run's own settings
     else:
         base = read_config(config) if config else named_recipe(recipe) if recipe else RunConfig()
         chosen = with_overrides(merged(base, top, sections), set_ or [])
@@ -95,7 +95,7 @@ def train(
             "no data set: give --data DIR, or make one with: vadsdk data toy --out toy"
         )
     with joined_ranks(device) as own_device:
-        chosen = start_run(out, chosen, resume=resume)
+        chosen = start_run(out, chosen, resume=resume, note=None if rank() else _say)
         wait_for_ranks()  # before the first rank makes the folder a run
         with nullcontext() if rank() else RunDisplay(chosen) as display:
             result = run_training(chosen, out, device=own_device, watcher=display)
@@ -110,6 +110,10 @@ def train(
         f"  vadsdk predict {out} VIDEO.mp4 --save annotated.mp4",
         highlight=False,
     )
+
+
+def _say(text: str) -> None:
+    console.stderr.print(text, highlight=False, markup=False)
 
 
 def _names(overrides: Sequence[str] | None) -> list[str]:

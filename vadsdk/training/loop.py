@@ -89,7 +89,7 @@ class Trainer:
         On a GPU, steps are watched some steps later; `settle` catches up.
 
         Raises:
-            TrainingError: a loss or a gradient is not finite.
+            NotFiniteError: a loss or a gradient is not finite.
         """
         self._step.learned.train()
         source = iter(batches)
@@ -106,7 +106,7 @@ class Trainer:
         """Wait for the device, so that all steps have been watched and the weights are theirs.
 
         Raises:
-            TrainingError: a loss or a gradient is not finite.
+            NotFiniteError: a loss or a gradient is not finite.
         """
         self._tell(watch, wait=True)
 

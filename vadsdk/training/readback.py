@@ -16,6 +16,10 @@ MAX_STEPS_BEHIND = 8
 """Steps that a GPU may be ahead of what is known of them."""
 
 
+class NotFiniteError(TrainingError):
+    """A loss or a gradient is not finite; the weights are those of the step before."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class StepNumbers:
     """What a step found, on the host."""
@@ -82,7 +86,7 @@ class Readback:
             wait: for all of them.
 
         Raises:
-            TrainingError: a loss or a gradient is not finite; the message names it and the step.
+            NotFiniteError: a loss or a gradient is not finite; the message names it and the step.
         """
         while self._messages:
             first = self._messages[0]
@@ -110,7 +114,4 @@ class Readback:
             return
         else:
             what = f"the gradient of {broken[0]}"
-        raise TrainingError(
-            f"{what} is not finite at step {message.step - 1}; the last resume point is from "
-            "before. Lower train.learning_rate or try train.precision=fp32, then use --resume"
-        )
+        raise NotFiniteError(f"{what} is not finite at step {message.step - 1}")

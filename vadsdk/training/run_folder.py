@@ -11,7 +11,7 @@ RUN/config.json        the RunConfig
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,13 +27,35 @@ CONFIG, METRICS, RESUME = "config.json", "metrics.jsonl", "resume.pt"
 BEST, LAST, REPORT, SCORES = "best.safetensors", "last.safetensors", "report.html", "scores.json"
 
 
-def start_run(folder: Path, config: RunConfig, *, resume: bool) -> RunConfig:
+MAY_CHANGE = (
+    "train.learning_rate",
+    "train.precision",
+    "train.clip_norm",
+    "train.compile",
+    "train.cuda_graph",
+    "train.num_threads",
+    "train.log_every",
+    "train.save_every",
+    "train.evaluate_every",
+    "data.bank",
+    "data.memory_gigabytes",
+    "data.num_decoders",
+)
+"""Settings that a resumed run may have others of: what helps a run that diverged, and how fast or
+how often something is done. All else would make it another run."""
+
+
+def start_run(
+    folder: Path, config: RunConfig, *, resume: bool, note: Callable[[str], None] | None = None
+) -> RunConfig:
     """Check that a run may start or go on in a folder; nothing is written yet.
 
     Args:
         folder: the run folder.
         config: what was asked for.
-        resume: whether to go on with the run in the folder, which must be this one.
+        resume: whether to go on with the run in the folder, which must be this one; settings of
+            `MAY_CHANGE` may be others.
+        note: told of each such setting.
 
     Returns:
         The config to run.
@@ -47,12 +69,20 @@ def start_run(folder: Path, config: RunConfig, *, resume: bool) -> RunConfig:
         return config
     stored = resumed_config(folder)
     differing = _differences(stored.model_dump(mode="json"), config.model_dump(mode="json"))
-    if differing:
-        raise TrainingError(
-            f"{folder} was started with other settings: {'; '.join(differing)}. Resume it with the "
-            "same command, or with nothing but --out and --resume"
+    fixed = {name: values for name, values in differing.items() if name not in MAY_CHANGE}
+    if fixed:
+        texts = (
+            f"{name} is {ours!r} there, not {asked!r}" for name, (ours, asked) in fixed.items()
         )
-    return stored
+        raise TrainingError(
+            f"{folder} was started with other settings: {'; '.join(texts)}. Resume it with the "
+            "same command, or with nothing but --out and --resume. With --set may change: "
+            f"{', '.join(MAY_CHANGE)}"
+        )
+    for name, (ours, asked) in differing.items():
+        if note is not None:
+            note(f"{name} is {asked!r} from here on, no longer {ours!r}")
+    return config
 
 
 def resumed_config(folder: Path) -> RunConfig:
@@ -76,15 +106,17 @@ def _require_fresh(folder: Path) -> None:
         raise TrainingError(f"{folder} is not an empty folder, nor a run; give another --out")
 
 
-def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any], path: str = "") -> list[str]:
-    """Return "field: stored, not asked" for each field that differs."""
-    found: list[str] = []
+def _differences(
+    stored: Mapping[str, Any], asked: Mapping[str, Any], path: str = ""
+) -> dict[str, tuple[Any, Any]]:
+    """Return what is stored and what is asked for, by the name of each setting that differs."""
+    found: dict[str, tuple[Any, Any]] = {}
     for name in dict.fromkeys([*stored, *asked]):
         ours, theirs = stored.get(name), asked.get(name)
         if isinstance(ours, dict) and isinstance(theirs, dict):
-            found += _differences(ours, theirs, f"{path}{name}.")
+            found |= _differences(ours, theirs, f"{path}{name}.")
         elif ours != theirs:
-            found.append(f"{path}{name} is {ours!r} there, not {theirs!r}")
+            found[path + name] = ours, theirs
     return found
 
 

@@ -37,6 +37,7 @@ from vadsdk.training.launching import (
 )
 from vadsdk.training.learned_videos import learned_videos, share_of_rank
 from vadsdk.training.loop import StepReport, Trainer
+from vadsdk.training.readback import NotFiniteError
 from vadsdk.training.run_folder import MetricsLog
 from vadsdk.training.scoring import Scores, deciding_score, score_network
 from vadsdk.training.settings import DataSettings, RunConfig
@@ -121,6 +122,7 @@ class Session:
         method.trained = for_all_ranks(method.trained.to(self.device))
         self.trainer = Trainer(self.network, method, config.train, self.device, self.watcher.note)
         seed_of_rank(config.train.seed)
+        self._saved_step: int | None = None
 
     def run(self) -> RunResult:
         """Train from where the folder stands to the end, score, and write the report."""
@@ -130,6 +132,7 @@ class Session:
         if state is not None:
             self.trainer.load_state_dict(state["trainer"])
             best = float(state["best"])
+            self._saved_step = self.trainer.step
             self.watcher.note(f"resuming at step {self.trainer.step}")
         if self.trainer.step < self.config.train.max_steps:
             self._train(best)
@@ -172,6 +175,8 @@ class Session:
                     f"stopped at step {self.trainer.step} of {train.max_steps}; everything is "
                     f"saved: go on with the same command and --resume"
                 ) from None
+            except NotFiniteError as error:  # what was saved before is better than what is now
+                raise TrainingError(f"{error}; {self._way_on()}") from None
         for name, (count, reason) in sampler.unreadable.items():
             self.watcher.note(f"{count} clips of {name} were replaced by others: {reason}")
         if not self._has_validation and not rank():  # the test split is never used to choose
@@ -264,12 +269,27 @@ class Session:
             save_checkpoint(self.folder / run_folder.BEST, average, self.spec)
         return max(value, best)
 
+    def _way_on(self) -> str:
+        """Return what to do about a loss that is not finite."""
+        remedy = "with a lower --set train.learning_rate=RATE, or with --set train.precision=fp32"
+        if self._saved_step is None:
+            every = self.config.train.save_every
+            return (
+                f"nothing is saved yet (train.save_every={every}): start anew in another --out, "
+                f"{remedy}"
+            )
+        return (
+            f"the resume point and last.safetensors are of step {self._saved_step}. Go on from "
+            f"there: vadsdk train --out {self.folder} --resume, {remedy}"
+        )
+
     def _save(self, best: float) -> None:
         state: dict[str, Any] = {"trainer": self.trainer.state_dict(), "best": best}
         if rank():
             return
         run_folder.write_resume_point(self.folder, state)
         save_checkpoint(self.folder / run_folder.LAST, self.trainer.average.network, self.spec)
+        self._saved_step = self.trainer.step
 
 
 def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:

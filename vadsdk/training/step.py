@@ -123,7 +123,8 @@ class TrainingStep:
         self.network.load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
         load_optimiser(self._optimiser, state["optimiser"])
-        self._scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty if the run went on from another precision
+            self._scaler.load_state_dict(state["scaler"])
         self.method.load_state_dict(state["method"])
         self._num_steps.fill_(num_steps)
 
