@@ -63,8 +63,13 @@ class Compiled(NamedTuple):
 def compiled_for_hopper(program: str) -> list[Compiled]:
     """Run a program whose kernel launches compile only, and return what was compiled."""
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
-    environment["TRITON_DEFAULT_FP_FUSION"] = "1"  # what it is where nothing is said, said
-    command = [sys.executable, "-c", _BEFORE + program + _AFTER]
+    command = [
+        sys.executable,
+        "-W",
+        "error:TRITON_DEFAULT_FP_FUSION",
+        "-c",
+        _BEFORE + program + _AFTER,
+    ]
     finished = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert finished.returncode == 0, finished.stderr[-4000:]
     return [_parsed(line) for line in finished.stdout.splitlines() if line.startswith("{")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -54,6 +54,25 @@ def test_capsules_and_gradients(
     inputs = [t.float() for t in routing_inputs(n, b, c, fresh)]
     settings = RoutingSettings(num_iterations=num_iterations, prior_votes=1.5, prior_variance=0.7)
     compare(inputs, settings, fresh.initial_seed())
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # which the compiler looks at
+def test_a_compiled_network_calls_the_kernel_as_it_is(fresh: torch.Generator) -> None:
+    inputs = [t.float().requires_grad_() for t in routing_inputs(5, 3, 3, fresh)]
+    graphs: list[list[str]] = []
+
+    def keep(graph: torch.fx.GraphModule, examples: object) -> Callable[..., object]:
+        graphs.append([str(node.target) for node in graph.graph.nodes if "call" in node.op])
+        return graph.forward
+
+    def network(*values: Tensor) -> Tensor:
+        doubled = [2 * value for value in values]
+        return em_routing(*doubled).poses + 1
+
+    came = torch.compile(network, backend=keep, dynamic=False)(*inputs)
+    assert len(graphs) == 2  # before and after; none has a part of the routing
+    assert sum(map(len, graphs)) == len(inputs) + 1
+    torch.testing.assert_close(came, network(*inputs))
 
 
 def test_several_tiles_a_program(fresh: torch.Generator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from vadsdk.kernels.triton_launch import LAUNCH
 from vadsdk.kernels.view_parameters import ViewParameters
 from vadsdk.kernels.view_pixels_triton import (
     find_cut,
@@ -41,7 +42,7 @@ from vadsdk.kernels.view_pixels_triton import (
     write_gradient,
     write_view,
 )
-from vadsdk.kernels.view_plan_triton import LAUNCH, VIEW_PLAN_WIDTH, view_plan
+from vadsdk.kernels.view_plan_triton import VIEW_PLAN_WIDTH, view_plan
 from vadsdk.kernels.view_reference import BLUR_RADIUS
 from vadsdk.kernels.view_sources import IndexedClips, PixelFormat
 

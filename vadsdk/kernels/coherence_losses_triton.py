@@ -27,6 +27,7 @@ from vadsdk.kernels.coherence_form import AttentionKind, CoherenceForm
 from vadsdk.kernels.coherence_kernels_triton import finish_kernel, slope_kernel, sum_kernel
 from vadsdk.kernels.coherence_tiles_triton import THREAD_PIXELS
 from vadsdk.kernels.temporal_maps import MIN_MAX_EPSILON
+from vadsdk.kernels.triton_launch import LAUNCH
 
 TILE = 4096
 """Frames, rounded up to a power of two, times the pixels of a program."""
@@ -81,7 +82,7 @@ class _Launch:
         self.num_blocks = triton.cdiv(self.num_pixels, block)
         self.grid = (self.num_blocks, self.num_clips)
         self.num_programs = self.num_blocks * self.num_clips
-        self.options = {"num_warps": block // LEAST_BLOCK}
+        self.options = {"num_warps": block // LEAST_BLOCK, **LAUNCH}
         self._device = maps.device
         self.constants = {
             "FRAMES": self.frames,
@@ -154,6 +155,7 @@ class _CoherenceLosses(torch.autograd.Function):
             GRADIENT_PLACE=place("gradient", form),
             CLIP_LANES=clip_lanes,
             BLOCK_LANES=max(FINISH_TILE // clip_lanes, 1),
+            **LAUNCH,
         )
         ctx.save_for_backward(first, second, seen, weights, stretches, count)
         ctx.launch = launch

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from vadsdk.kernels.mask_losses import DICE_SMOOTH
+from vadsdk.kernels.triton_launch import LAUNCH
 from vadsdk.ranks import num_ranks, sum_in_place
 
 BLOCK, NUM_WARPS = 4096, 8
@@ -62,7 +63,7 @@ class _MaskLosses(torch.autograd.Function):
         partials = _empty(logits, NUM_PARTIALS, num_clips, num_blocks)
         if num_clips * num_blocks:
             _sum_kernel[(num_blocks, num_clips)](
-                logits, masks, partials, num_pixels, BLOCK=BLOCK, num_warps=NUM_WARPS
+                logits, masks, partials, num_pixels, BLOCK=BLOCK, num_warps=NUM_WARPS, **LAUNCH
             )
         bce, dice, totals = _empty(logits), _empty(logits), _empty(logits, 3)
         clip_lanes = triton.next_power_of_2(max(num_clips, 1))
@@ -79,6 +80,7 @@ class _MaskLosses(torch.autograd.Function):
             HAS_WEIGHTS=has_weights,
             CLIP_LANES=clip_lanes,
             BLOCK_LANES=max(FINISH_TILE // clip_lanes, 1),
+            **LAUNCH,
         )
         if num_ranks() > 1:
             bce, dice = _shares(bce, totals)
@@ -108,6 +110,7 @@ class _MaskLosses(torch.autograd.Function):
                     HAS_WEIGHTS=ctx.has_weights,
                     BLOCK=BLOCK,
                     num_warps=NUM_WARPS,
+                    **LAUNCH,
                 )
         return gradient, None, None
 

@@ -98,9 +98,10 @@ def em_routing(
     ):
         from vadsdk.kernels import routing_triton  # not needed, nor Triton, on other devices
 
-        return routing_triton.em_routing(
+        routed: RoutedCapsules = routing_triton.em_routing(
             poses, activations, transforms, beta_u, beta_a, settings=settings
         )
+        return routed
 
     def route(poses: Tensor, activations: Tensor, *parameters: Tensor) -> tuple[Tensor, Tensor]:
         if mode == "released":

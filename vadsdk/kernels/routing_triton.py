@@ -28,6 +28,7 @@ from torch.autograd.function import once_differentiable
 from vadsdk.kernels.routing import RoutedCapsules, RoutingSettings
 from vadsdk.kernels.routing_triton_backward import backward_kernel
 from vadsdk.kernels.routing_triton_forward import forward_kernel
+from vadsdk.kernels.triton_launch import LAUNCH
 
 POSE_SIZE = 16
 NUM_WARPS = 8
@@ -35,6 +36,7 @@ PROGRAMS_PER_PROCESSOR = 2
 """Programs of the backward kernel; each holds one gradient of the transforms in memory."""
 
 
+@torch.compiler.disable
 def em_routing(
     poses: Tensor,
     activations: Tensor,
@@ -44,7 +46,11 @@ def em_routing(
     *,
     settings: RoutingSettings | None = None,
 ) -> RoutedCapsules:
-    """Return what `routing.em_routing` returns, in float32, for float32 or bfloat16 inputs."""
+    """Return what `routing.em_routing` returns, in float32, for float32 or bfloat16 inputs.
+
+    A compiled network calls it as it is: torch would else break its graphs within, and have
+    another compiler write the kernel down again.
+    """
     inputs = (poses, activations, transforms, beta_u, beta_a)
     keep_fits = torch.is_grad_enabled() and any(t.requires_grad for t in inputs)
     with torch.cuda.device_of(poses):
@@ -91,6 +97,7 @@ class _Routing(torch.autograd.Function):
                 TILE_N=tile_n,
                 TILE_C=tile_c,
                 num_warps=NUM_WARPS,
+                **LAUNCH,
                 **_constants(settings),
             )
         ctx.settings = settings
@@ -130,6 +137,7 @@ class _Routing(torch.autograd.Function):
                 TILE_N=tile_n,
                 TILE_C=tile_c,
                 num_warps=NUM_WARPS,
+                **LAUNCH,
                 **_constants(ctx.settings),
             )
         grad_transforms = grad_transforms.sum(0).mT.unflatten(2, (4, 4))

@@ -23,8 +23,9 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from vadsdk.kernels.triton_launch import LAUNCH
 from vadsdk.kernels.view_parameters import ViewParameters
-from vadsdk.kernels.view_plan_triton import LAUNCH, MAPS_PLAN_WIDTH, maps_plan
+from vadsdk.kernels.view_plan_triton import MAPS_PLAN_WIDTH, maps_plan
 
 FRAMES_BLOCK, PIXELS_BLOCK = 8, 256
 GRADIENT_PIXELS_BLOCK = 128

@@ -25,6 +25,7 @@ from vadsdk.kernels.affines_triton import (
     read_affine,
     store_coefficients,
 )
+from vadsdk.kernels.triton_launch import LAUNCH
 from vadsdk.kernels.view_parameters import NUM_PACKED, ViewParameters
 from vadsdk.kernels.view_sources import IndexedClips, PixelFormat
 
@@ -37,8 +38,6 @@ MAPS_PLAN_WIDTH = 32
 reversed; 13, 14 half the columns and rows of the target that a source pixel may reach; 15-20
 coefficients of x, y in the store."""
 LUMA_BLOCK = 1024
-LAUNCH = {"enable_fp_fusion": True}
-"""Options of every launch: a product and a sum in one instruction, whatever Triton's default."""
 
 
 def view_plan(

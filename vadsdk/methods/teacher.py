@@ -79,8 +79,7 @@ class Teacher:
             share = share.maximum(1.0 / (self.num_updates + 1).double())
         follow(list(self.network.parameters()), list(student.parameters()), share)
         if self._buffers == "copy":
-            for target, source in zip(self.network.buffers(), student.buffers(), strict=True):
-                target.copy_(source)
+            take_buffers(self.network, student)
 
     def state_dict(self, prefix: str = "teacher.") -> dict[str, Tensor]:
         """Return weights, buffers and the number of updates, each name behind `prefix`."""
@@ -115,6 +114,14 @@ def follow(averages: Sequence[Tensor], values: Sequence[Tensor], share: Tensor) 
     weights = [shares[average.dtype] for average in averages]
     with torch.no_grad():
         torch._foreach_lerp_(list(averages), [value.detach() for value in values], weights)
+
+
+def take_buffers(target: nn.Module, source: nn.Module) -> None:
+    """Copy the buffers of a network into those of a copy of it, all of a type at once."""
+    pairs = list(zip(target.buffers(), source.buffers(), strict=True))
+    for dtype in {own.dtype for own, _ in pairs}:
+        alike = [pair for pair in pairs if pair[0].dtype == dtype]
+        torch._foreach_copy_([own for own, _ in alike], [other for _, other in alike])
 
 
 def _has_running_statistics(network: nn.Module) -> bool:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vadsdk.errors import TrainingError
-from vadsdk.methods.teacher import follow
+from vadsdk.methods.teacher import follow, take_buffers
 from vadsdk.training.settings import TrainSettings
 
 _FINAL_SHARE = 0.01
@@ -40,7 +40,10 @@ def build_optimiser(learned: nn.Module, settings: TrainSettings) -> torch.optim.
     if settings.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, fused=True)
     kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=rate, eps=settings.adam_epsilon, fused=True, capturable=on_cuda)
+    optimiser = kind(groups, lr=rate, eps=settings.adam_epsilon, fused=True, capturable=on_cuda)
+    # Nor is it told of steps that are not captured, of which there are some in every run.
+    optimiser._warned_capturable_if_run_uncaptured = True
+    return optimiser
 
 
 def rate_of(optimiser: torch.optim.Optimizer) -> Tensor:
@@ -140,8 +143,7 @@ class MovingAverage:
         """
         decay = ((1 + step).double() / (10 + step)).clamp_max(self._decay)
         follow(list(self.network.parameters()), list(network.parameters()), 1 - decay)
-        for target, source in zip(self.network.buffers(), network.buffers(), strict=True):
-            target.copy_(source)
+        take_buffers(self.network, network)
 
 
 def clip_gradients(gradients: Sequence[Tensor], max_norm: float) -> Tensor:

@@ -109,6 +109,8 @@ class Session:
         self.folder = folder
         self.watcher: Watcher = watcher or SilentWatcher()
         self.device = _device(device)
+        if self.device.type == "cuda" and self.device.index is not None:
+            torch.cuda.set_device(self.device)  # streams and events are made on the current card
         require_equal_parts(config.train)
         torch.manual_seed(config.train.seed)
         if config.train.num_threads:
@@ -363,4 +365,7 @@ def _device(name: str) -> torch.device:
         raise ConfigError(f"unknown device {name!r}; use cpu, cuda or cuda:0") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"device {name!r}: this torch sees no CUDA device; use --device cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        last = torch.cuda.device_count() - 1
+        raise ConfigError(f"there is no device {name!r}; the last one is cuda:{last}")
     return device

@@ -96,7 +96,12 @@ class GraphedStep(StaticStep):
         if plan.graph is None:
             plan.graph = torch.cuda.CUDAGraph()
             # Other threads may go on pinning memory for the next batches meanwhile.
-            with torch.cuda.graph(plan.graph, pool=self._pool, capture_error_mode="thread_local"):
+            with torch.cuda.graph(
+                plan.graph,
+                pool=self._pool,
+                stream=self._stream,  # of this card, and the one that eager steps made things on
+                capture_error_mode="thread_local",
+            ):
                 plan.outcome = super()._run(plan)
         plan.graph.replay()
         assert plan.outcome is not None
