@@ -121,3 +121,11 @@ def test_equations_2_5_and_6(recorded: Recorded, logits: tuple[Tensor, Tensor], 
     }
     for key, value in values.items():
         assert_recorded(recorded, key, value, rel=EQUATION_TOLERANCE)
+
+
+def test_the_released_gradient_loss_if_each_clip_had_its_own_map(
+    recorded: Recorded, logits: tuple[Tensor, Tensor]
+) -> None:
+    attention = temporal_maps.released_gradient_map(logits[0].sigmoid())
+    loss = gradient_smoothness_loss(*logits, attention)
+    assert_recorded(recorded, "gv_cons_no_broadcast", loss, rel=TOLERANCE["f64"])

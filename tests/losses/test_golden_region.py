@@ -97,6 +97,7 @@ def test_who_answers_for_what(recorded: Recorded) -> None:
     for position, name in enumerate(("tx", "ty", "tw", "th")):
         assert_within(name, on_grid(targets.offsets[:, position]), recorded[name], 1e-5)
     assert_within("tconf", on_grid(targets.overlaps), recorded["tconf"], 1e-5)
+    assert (classes >= 0).sum().item() == recorded["nGT"]
 
 
 def test_predicted_boxes(recorded: Recorded) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.errors import ConfigError
+from vadsdk.export import export_onnx
 from vadsdk.methods import METHODS, Method, build_method
 from vadsdk.models import MODELS, build_model
 
@@ -52,6 +54,20 @@ PAIRS, HEAVY_PAIRS = (
     [(n, m) for n in names for m in METHODS if KINDS[n] not in REFUSED.get(m, set())]
     for names in (SMALLEST, HEAVY)
 )
+
+
+NUM_FOLLOWERS = {
+    "pseudo_label": 1,
+    "mean_teacher": 1,
+    "dual_guidance": 1,
+    "stable_mean_teacher": 2,
+}
+"""Networks beside the student's that a method keeps and does not train."""
+HEAVY_WITH_TEACHER = [
+    ("videocapsnet-s", "stable_mean_teacher"),
+    ("yowo", "dual_guidance"),
+    ("r3d18", "mean_teacher"),
+]
 
 
 def network_of(name: str) -> nn.Module:
@@ -116,7 +132,7 @@ def step(method: Method, optimiser: torch.optim.Optimizer, batch: ClipBatch) -> 
 
 
 def optimiser_of(network: nn.Module, method: Method) -> torch.optim.Optimizer:
-    return torch.optim.SGD([*network.parameters(), *method.trained.parameters()], lr=1e-3)
+    return torch.optim.AdamW([*network.parameters(), *method.trained.parameters()], lr=1e-3)
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "temporal_gradient"])
@@ -149,25 +165,29 @@ def test_a_step_moves_every_parameter_and_leaves_the_batch_alone(model: str, met
     learned = [name for name in parameters if not name.startswith("trained.")]
     still = [name for name in learned if torch.equal(parameters[name], before[name])]
     assert len(still) <= len(learned) // 10  # biases before a norm, a ReLU that no clip passes
-    for field in ("clips", "masks", "class_indices", "boxes_xyxy01", "box_classes"):
-        assert torch.equal(getattr(batch, field), getattr(untouched, field)), field
+    for field, value in batch.tensors().items():
+        assert torch.equal(value, untouched.tensors()[field]), field
 
 
-@pytest.mark.parametrize(("model", "method"), PAIRS)
+@pytest.mark.parametrize(("model", "method"), PAIRS + HEAVY_WITH_TEACHER)
 def test_what_only_follows_has_no_gradient_and_is_not_in_the_network(
     model: str, method: str
 ) -> None:
     network = network_of(model)
     learner = method_of(method, network)
     names = set(network.state_dict())
+    followers = [v.network for v in vars(learner).values() if hasattr(v, "num_updates")]
+    before = [copy.deepcopy(follower.state_dict()) for follower in followers]
     step(learner, optimiser_of(network, learner), batch_for(network))
-    followers = [
-        value.network if hasattr(value, "num_updates") else None for value in vars(learner).values()
-    ]
-    for follower in filter(None, followers):
+    assert len(followers) == NUM_FOLLOWERS.get(method, 0)
+    for follower, kept in zip(followers, before, strict=True):
         for name, value in follower.named_parameters():
             assert value.grad is None, name
             assert not value.requires_grad, name
+        if method != "pseudo_label":  # whose labeller is renewed between rounds alone
+            after = follower.state_dict()
+            moved = [name for name in kept if not torch.equal(after[name], kept[name])]
+            assert len(moved) > len(kept) // 2
     assert set(network.state_dict()) == names
     trained = {id(value) for value in learner.trained.parameters()}
     assert not trained & {id(value) for value in network.parameters()}
@@ -180,15 +200,32 @@ def test_a_run_that_stops_and_resumes_goes_on_as_if_it_had_not(model: str, metho
     optimiser = optimiser_of(network, learner)
     batches = [batch_for(network, seed) for seed in range(2)]
     step(learner, optimiser, batches[0])
-    kept = copy.deepcopy((network.state_dict(), learner.state_dict(), torch.get_rng_state()))
+    states = network.state_dict(), learner.state_dict(), optimiser.state_dict()
+    kept = copy.deepcopy((*states, torch.get_rng_state()))
     expected = step(learner, optimiser, batches[1])
 
     again = network_of(model)
     resumed = method_of(method, again)
     again.load_state_dict(kept[0])
     resumed.load_state_dict(kept[1])
-    torch.set_rng_state(kept[2])
-    came = step(resumed, optimiser_of(again, resumed), batches[1])
+    optimiser = optimiser_of(again, resumed)
+    optimiser.load_state_dict(kept[2])
+    torch.set_rng_state(kept[3])
+    came = step(resumed, optimiser, batches[1])
     assert came == pytest.approx(expected, rel=1e-6)
     for name, value in network.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [("videocapsnet-n", "e2e"), ("yowo-n", "dual_guidance"), ("r3d-n", "temporal_gradient")],
+)
+def test_what_a_method_taught_exports(model: str, method: str, tmp_path: Path) -> None:
+    network = network_of(model)
+    learner = method_of(method, network)
+    step(learner, optimiser_of(network, learner), batch_for(network))
+    spec = cast("Any", network).spec(model, ("a", "b", "c"))
+    report = export_onnx(network.eval(), spec, tmp_path / "model.onnx")
+    assert report.parity.max_abs_error < 1e-4
+    assert report.parity.unmatched_detections == 0

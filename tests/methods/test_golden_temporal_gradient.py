@@ -144,7 +144,8 @@ def test_the_rows_that_are_kept_are_the_recorded_ones(recorded: Recorded, case: 
     weak = slice(NUM_LABELLED, NUM_WEAK)
     logits = [answer.outputs.class_logits[weak] for answer in (colours, gradients)]
     kept = confident_classes(logits, 0.3) >= 0
-    assert kept.sum().item() == recorded[f"ep30_num_select__{case.suffix}"].item()
+    for epoch in (29, 30):  # the same logits
+        assert kept.sum().item() == recorded[f"ep{epoch}_num_select__{case.suffix}"].item()
     best = torch.stack(logits).mean(0).softmax(1).amax(1).detach()
     if case.suffix == "f64":
         assert_recorded(recorded, "weak_prob_max__f64", best, rel=case.value)
