@@ -125,13 +125,17 @@ class ClipBatch:
             )
 
     def to(self, device: torch.device | str) -> ClipBatch:
-        """Return the same batch on a device."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True), self.num_labelled)
+        """Return the same batch on a device; the host waits for what comes to it alone."""
+        later = torch.device(device).type != "cpu"
+        return self._each(lambda tensor: tensor.to(device, non_blocking=later), self.num_labelled)
 
     def copied_to(self, device: torch.device) -> ClipBatch:
         """Return a copy on a device, in memory of its own even if it is there already."""
+        later = device.type != "cpu"
         return self._each(
-            lambda tensor: torch.empty_like(tensor, device=device).copy_(tensor, non_blocking=True),
+            lambda tensor: torch.empty_like(tensor, device=device).copy_(
+                tensor, non_blocking=later
+            ),
             self.num_labelled,
         )
 

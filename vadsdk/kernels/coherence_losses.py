@@ -103,7 +103,7 @@ class _Stretch(NamedTuple):
 
 
 class _CoherenceLosses(torch.autograd.Function):
-    """The CPU form."""
+    """The CPU form, which computes wherever its tensors are."""
 
     @staticmethod
     def forward(
@@ -131,7 +131,8 @@ class _CoherenceLosses(torch.autograd.Function):
                 attended = stretches[k].factor * clip[k].above
                 totals[k] += weight * attended + (1 - weight) * clip[k].squares
         dtype = torch.promote_types(first.dtype, torch.float32)
-        return torch.tensor(totals, dtype=torch.float64).div(ctx.count).to(dtype)
+        mean = [total / ctx.count for total in totals]
+        return torch.tensor(mean, dtype=dtype, device=first.device)
 
     @staticmethod
     @once_differentiable
@@ -139,7 +140,7 @@ class _CoherenceLosses(torch.autograd.Function):
         """Walk through the strips again: 2 (w M + 1 - w) (A - B) / count for each pixel."""
         first, second, validity = ctx.saved_tensors
         answers = [
-            torch.empty(x.shape, dtype=x.dtype) if needed else None
+            torch.empty(x.shape, dtype=x.dtype, device=x.device) if needed else None
             for x, needed in zip((first, second), ctx.needs_input_grad, strict=False)
         ]
         factors = [float(g) * 2 / ctx.count for g in gradient]

@@ -54,7 +54,8 @@ class Walk:
         self._form = form
         self._dtype = torch.promote_types(first.dtype, torch.float32)
         self._frames, self._pixels = first.shape[1], first.shape[2:].numel()
-        self._tables = _tables(form, self._frames, self._dtype)
+        self._device = first.device
+        self._tables = _tables(form, self._frames, self._dtype, self._device)
         self._answers = first.detach().flatten(2), second.detach().flatten(2)
         self._seen = None if validity is None else validity.detach().flatten(1) > 0
         row_bytes = 2 * self._frames * self._dtype.itemsize
@@ -84,7 +85,7 @@ class Walk:
         """
         key = name, rows, pixels
         if key not in self._memory:
-            self._memory[key] = torch.empty((rows, pixels), dtype=self._dtype)
+            self._memory[key] = torch.empty((rows, pixels), dtype=self._dtype, device=self._device)
         return self._memory[key]
 
     def _attentions(self, maps: dict[MapScale, Tensor], seen: Tensor | None) -> Iterator[Tensor]:
@@ -140,8 +141,9 @@ class _Tables(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def _tables(form: CoherenceForm, frames: int, dtype: torch.dtype) -> _Tables:
-    curvature = curvature_table(frames).to(dtype)
+def _tables(form: CoherenceForm, frames: int, dtype: torch.dtype, device: torch.device) -> _Tables:
+    """Return the tables where the answers are, made on the host once."""
+    curvature = curvature_table(frames).to(device, dtype)
     if "variance" not in form.attentions:
         return _Tables(curvature, curvature, curvature)
     if form.cyclic:
@@ -155,4 +157,4 @@ def _tables(form: CoherenceForm, frames: int, dtype: torch.dtype) -> _Tables:
     if form.scaling == "released":
         twins = rows[-torch.arange(frames) % len(rows)]
         means, mean_squares = torch.cat((means, twins)), means + twins
-    return _Tables(means.to(dtype), mean_squares.to(dtype), curvature)
+    return _Tables(means.to(device, dtype), mean_squares.to(device, dtype), curvature)

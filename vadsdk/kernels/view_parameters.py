@@ -110,14 +110,14 @@ class ViewParameters:
         )
 
     def to(self, device: torch.device | str) -> ViewParameters:
-        """Return the parameters on `device`: one copy from pinned memory that nothing waits for."""
+        """Return the parameters on `device`: one copy, which only a host is kept waiting for."""
         device = torch.device(device)
         if self.affines.device == device:
             return self
         packed = self.packed()
         if device.type == "cuda" and packed.device.type == "cpu":
             packed = packed.pin_memory()
-        return ViewParameters.unpacked(packed.to(device, non_blocking=True))
+        return ViewParameters.unpacked(packed.to(device, non_blocking=device.type == "cuda"))
 
     def _with_blur(self) -> ViewParameters:
         if self.blur_sigmas is not None:

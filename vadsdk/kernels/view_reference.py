@@ -44,9 +44,10 @@ def view_and_gradients_of(
     both = torch.cat((clips, successors), 1)
     both = _seen(both, parameters, size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     first, second = both.split(clips.shape[1], dim=2)  # each (B, 3, T, h, w)
-    backwards = parameters.time_reversed.view(-1, 1, 1, 1, 1)
+    backwards = parameters.time_reversed.to(clips.device).view(-1, 1, 1, 1, 1)
     mean, std = (
-        torch.tensor(tuple(values)).view(3, 1, 1, 1) for values in (pixels.mean, pixels.std)
+        torch.tensor(tuple(values), device=clips.device).view(3, 1, 1, 1)
+        for values in (pixels.mean, pixels.std)
     )
     colours, gradients = (
         ((plain - mean) / std).to(pixels.dtype, memory_format=pixels.memory_format)
@@ -100,7 +101,7 @@ def _blurred(view: Tensor, planes: Tensor, parameters: ViewParameters) -> Tensor
     weights = torch.softmax(-0.5 * (distances / sigmas) ** 2, 1)  # (rows, 2 radius + 1)
     for dim, side in ((2, height), (3, width)):
         taps = (seen.narrow(dim, at, side) for at in range(len(distances)))
-        factors = weights.to(seen.dtype).unbind(1)
+        factors = weights.to(seen.device, seen.dtype).unbind(1)
         parts = (f.view(-1, 1, 1, 1) * tap for f, tap in zip(factors, taps, strict=True))
         seen = torch.stack(list(parts)).sum(0)
     blurred = view.clone()
