@@ -1,13 +1,16 @@
-"""Finds what would make a host wait for a GPU, or could not be captured as a graph, on a CPU.
+"""Finds what makes a host wait for a GPU; on a CPU, what would, or could not be captured.
 
-Each operation that is dispatched while `NoWaiting` is entered is looked at, those of the backward
-pass too: reading a value, shapes that depend on values, constants that come from the host. What
-runs inside a kernel's reference is passed over where CUDA tensors take a Triton kernel instead.
+On a CPU each operation that is dispatched while `NoWaiting` is entered is looked at, those of the
+backward pass too: reading a value, shapes that depend on values, constants that come from the host.
+What runs inside a kernel's reference is passed over where CUDA tensors take a Triton kernel.
 """
 
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,18 @@ READS_A_VALUE = {"_local_scalar_dense", "is_nonzero", "equal", "_linalg_check_er
 SHAPE_DEPENDS_ON_VALUES = {"nonzero", "masked_select", "_unique2", "unique_dim"}
 COMES_FROM_THE_HOST = {"lift_fresh"}
 TAKES_INDICES = {"index", "index_put", "index_put_", "_unsafe_index", "_index_put_impl_"}
+
+
+@contextmanager
+def card_waits_for_nobody() -> Iterator[None]:
+    """Let the card itself raise RuntimeError within, where the host would wait for it."""
+    try:
+        with warnings.catch_warnings():  # torch says at the first call that this is a prototype
+            warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
+            torch.cuda.set_sync_debug_mode("error")
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 class WouldWaitError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from no_waiting import card_waits_for_nobody
 from torch import Tensor
 
 from vadsdk.kernels import augmentation
@@ -50,14 +51,11 @@ def test_views_of_a_bank_are_the_references(
     expected = augmentation.apply_view_with_gradients(*clips, parameters, SIZE, **options)
     frames, seen = bank.cuda(), parameters.to("cuda")
     on_card = [IndexedClips(frames, part.cuda()) for part in indices]
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with card_waits_for_nobody():
         came = augmentation.apply_view_with_gradients(
             *on_card, seen, SIZE, **options, dtype=dtype, memory_format=layout
         )
         alone = augmentation.apply_view(on_card[0], seen, SIZE, dtype=dtype, memory_format=layout)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
     assert alone.shape == came[0].shape
     for own, exact in zip(came, expected, strict=True):
         assert own.is_contiguous(memory_format=layout)

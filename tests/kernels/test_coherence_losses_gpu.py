@@ -54,7 +54,7 @@ def test_a_captured_graph_follows_weight_and_answers() -> None:
 
     def step() -> tuple[torch.Tensor, torch.Tensor]:
         losses = coherence_losses(first, second, FORMS["default"], (weight,), validity)
-        return losses, torch.autograd.grad(losses.sum(), second)[0]
+        return losses.detach(), torch.autograd.grad(losses.sum(), second)[0]
 
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())

@@ -53,7 +53,7 @@ def test_a_captured_graph_follows_logits_and_weights() -> None:
 
     def step() -> tuple[torch.Tensor, torch.Tensor]:
         loss = torch.stack(mask_losses(logits, masks, weights)).sum()
-        return loss, torch.autograd.grad(loss, logits)[0]
+        return loss.detach(), torch.autograd.grad(loss, logits)[0]
 
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())

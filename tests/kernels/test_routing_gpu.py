@@ -89,7 +89,8 @@ def test_a_captured_graph_follows_its_inputs() -> None:
 
     def step() -> tuple[Tensor, ...]:
         routed = em_routing(*inputs)
-        return (*routed, *torch.autograd.grad(loss_of(*routed), inputs))
+        gradients = torch.autograd.grad(loss_of(*routed), inputs)
+        return (*(capsules.detach() for capsules in routed), *gradients)
 
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from banked import banked
+from no_waiting import card_waits_for_nobody
 from test_every_pair import PAIRS, batch_for, method_of, network_of
 from torch import Tensor, nn
 
@@ -29,10 +30,11 @@ NUM_STEPS = 20
 @pytest.fixture(autouse=True)
 def exact() -> Iterator[None]:
     """Let two runs of the same step differ by nothing but atomic additions."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = True, False
+    convolutions = torch.backends.cudnn.conv
+    before = convolutions.fp32_precision
+    torch.backends.cudnn.deterministic, convolutions.fp32_precision = True, "ieee"
     yield
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = False, before
+    torch.backends.cudnn.deterministic, convolutions.fp32_precision = False, before
 
 
 def settings(**values: Any) -> TrainSettings:
@@ -119,11 +121,8 @@ class WatchedStep(StaticStep):
         if plan.num_eager <= 2:
             return super()._run(plan)
         self.num_watched += 1
-        torch.cuda.set_sync_debug_mode("error")
-        try:
+        with card_waits_for_nobody():
             return super()._run(plan)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.parametrize(
