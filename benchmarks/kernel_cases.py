@@ -76,13 +76,14 @@ def _view_cases(device: torch.device, shape: Shape) -> list[Case]:
     read, written = count * frames * height * width * 3, count * frames * side * side * 3 * 2
     size = (side, side)
     maps = torch.randn(count // 2, frames, side, side, device=device, requires_grad=True)
+    upstream = torch.randn_like(maps)
     views = [
         sample_view(count // 2, "strong", generator, aspect_ratio=1.0).to(device) for _ in range(2)
     ]
 
     def move() -> None:
         moved, _ = transfer_maps(maps, *views)
-        torch.autograd.grad(moved.sum(), maps)
+        torch.autograd.grad(moved, maps, upstream)
 
     return [
         Case(
@@ -95,8 +96,12 @@ def _view_cases(device: torch.device, shape: Shape) -> list[Case]:
             run=lambda: apply_view_with_gradients(clips, successors, given, size, **form),
             num_bytes=2 * (read + written),
         ),
-        # and the sum's gradient is read, which is one number
-        Case(name="transfer_maps", run=move, num_bytes=3 * maps.numel() * 4),
+        # maps read, written, their gradients likewise, and the validity written
+        Case(
+            name="transfer_maps",
+            run=move,
+            num_bytes=(4 * maps.numel() + maps[:, 0].numel()) * 4,
+        ),
     ]
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
 import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +33,44 @@ def record(name: str, values: dict[str, Any]) -> Path:
     target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     print(f"written: {target}")
     return target
+
+
+class GrowingRecord:
+    """A record that is written after each part, so that a later one that fails loses nothing.
+
+    Args:
+        name: of the benchmark.
+        values: what is known before the first part; plain JSON.
+    """
+
+    def __init__(self, name: str, values: dict[str, Any]) -> None:
+        self._name = name
+        self._values = dict(values)
+        self._failed: list[str] = []
+
+    @contextmanager
+    def part(self, *path: str) -> Iterator[dict[str, Any]]:
+        """Yield the numbers of a part, to be filled within; one that raises is reported and left.
+
+        Args:
+            path: keys of the part, from the outermost.
+        """
+        numbers = self._values
+        for key in path:
+            numbers = numbers.setdefault(key, {})
+        try:
+            yield numbers
+        except Exception as error:
+            traceback.print_exc()
+            self._failed.append(" ".join(path))
+            numbers["failed"] = f"{type(error).__name__}: {error}"
+        gc.collect()
+        record(self._name, self._values)
+
+    def end(self) -> None:
+        """Exit with an error if a part failed."""
+        if self._failed:
+            sys.exit(f"failed, and the rest was measured: {', '.join(self._failed)}")
 
 
 def provenance() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The reference operations on a card, for comparison only.
+"""The reference operations and exact convolutions on a card, for comparison only.
 
 `vadsdk.kernels` chooses by `tensor.is_cuda` and nothing else, and offers no switch. So here every
 tensor says that it is none.
@@ -20,3 +20,15 @@ def reference_kernels() -> Iterator[None]:
         yield
     finally:
         del torch.Tensor.is_cuda  # the one of the base class is seen again
+
+
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """Let cuDNN take float32 as it is; by default it rounds factors to TF32's 10 bits."""
+    convolutions = torch.backends.cudnn.conv
+    before = convolutions.fp32_precision
+    convolutions.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before

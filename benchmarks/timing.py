@@ -1,4 +1,15 @@
-"""How long something takes on a device, and how much memory: medians over repeats."""
+"""How long something takes on a device, and how much memory: medians over repeats.
+
+On a card the time is that between two events on its stream, what it takes to work off what was
+launched. So that it never waits for Python meanwhile, it sleeps before the first event until the
+host has launched all:
+
+    host    flush, sleep, launch launch launch
+    card        flush, sleep -------------------| work work work |
+                                                started          ended
+
+A run that itself waits for the card (the references do) takes the host's time, too.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +24,16 @@ import torch
 _FLUSHED_BYTES = 2**28
 """Written between two repeats, so that no input is left in a card's cache (50 to 60 MB)."""
 
+_SHORTEST_SLEEP, _LONGEST_SLEEP = 0.005, 0.05
+"""Seconds; the longest is for runs that wait for the card, which no sleep gets ahead of."""
+_CYCLES_PER_SECOND = 2e9
+"""At most, of an H100 or H200; at fewer a card sleeps longer, which costs nothing but time."""
+
 
 def measured_seconds(
     run: Callable[[], Any], device: torch.device, *, repeats: int = 20, warm_up: int = 3
 ) -> float:
-    """Return the median seconds of a run; on a card by its own clock, with a cold cache.
+    """Return the median seconds of a run; on a card by its own clock, with its cache flushed.
 
     Args:
         run: what is timed.
@@ -28,7 +44,8 @@ def measured_seconds(
     for _ in range(warm_up):
         run()
     if device.type == "cuda":
-        return statistics.median(_card_seconds(run, device) for _ in range(repeats))
+        lead = _launch_seconds(run, device)
+        return statistics.median(_card_seconds(run, device, lead) for _ in range(repeats))
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -66,8 +83,19 @@ def product_flops_per_second(device: torch.device, dtype: torch.dtype) -> float:
     return 2 * side**3 / measured_seconds(lambda: left @ right, device, repeats=10)
 
 
-def _card_seconds(run: Callable[[], Any], device: torch.device) -> float:
+def _launch_seconds(run: Callable[[], Any], device: torch.device) -> float:
+    """Return how long the host launches a run, or takes it, if it waits for the card within."""
+    torch.cuda.synchronize(device)
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def _card_seconds(run: Callable[[], Any], device: torch.device, lead: float) -> float:
+    """Return the seconds that the card works on a run which the host launches in `lead` seconds."""
     torch.empty(_FLUSHED_BYTES, dtype=torch.uint8, device=device).zero_()
+    slept = min(max(3 * lead, _SHORTEST_SLEEP), _LONGEST_SLEEP)
+    torch.cuda._sleep(int(slept * _CYCLES_PER_SECOND))
     started, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     started.record()
     run()
