@@ -98,7 +98,7 @@ def test_gpu_tests_run_without_pytest(tmp_path: Path, last: int, code: int, coun
     file = tmp_path / "tests" / "test_sample.py"
     file.parent.mkdir()
     file.write_text(SAMPLE.replace("{last}", str(last)), encoding="utf-8")
-    flags = ["-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", "-m", "gpu"]
+    flags = "-m pytest -q --noconftest -p no:cacheprovider -W default -m gpu".split()
     done = bare_python(*flags, str(file))
     assert done.stdout.splitlines()[-1] == counts, done.stdout + done.stderr
     assert done.returncode == code
@@ -124,6 +124,40 @@ def test_every_gpu_test_can_be_collected_without_pytest() -> None:
     )
     done = bare_python("-c", code, *map(str, files))
     assert done.returncode == 0, done.stderr
+
+
+PYTHON_WITH_A_CARD = """#!/usr/bin/env bash
+case "$*" in
+  - ) cat > /dev/null;;  # the look for a card
+  "-c import av"* ) exit 1;;
+  *test_mask_losses_gpu.py ) echo "of the test"; exit {of_test};;
+  *benchmarks/training.py* ) echo "of the benchmark"; exit {of_benchmark};;
+esac
+"""
+
+
+@pytest.mark.parametrize(("of_benchmark", "of_test"), [(0, 0), (1, 0), (0, 1)])
+def test_gpu_sh_fails_where_any_of_its_parts_does_and_goes_on(
+    of_benchmark: int, of_test: int, tmp_path: Path
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(PYTHON_WITH_A_CARD.format(of_benchmark=of_benchmark, of_test=of_test))
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["bash", str(ROOT / "benchmarks" / "gpu.sh"), str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHON": str(python)},
+    )
+    assert done.returncode == (of_benchmark or of_test), done.stderr
+    files = [*ROOT.glob("tests/kernels/test_*.py"), ROOT / "tests/training/test_step_gpu.py"]
+    expected = {f"{file.stem}.log" for file in files if "mark.gpu" in file.read_text("utf-8")}
+    logs = tmp_path / "out" / "logs"
+    assert {log.name for log in logs.iterdir()} == expected
+    assert "of the test" in (logs / "test_mask_losses_gpu.log").read_text("utf-8")
+    assert f"== training benchmark: exit {of_benchmark}" in done.stdout
+    assert f"== tests/kernels/test_mask_losses_gpu.py: exit {of_test}" in done.stdout
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card")

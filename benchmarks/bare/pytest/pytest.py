@@ -1,8 +1,9 @@
 """Enough of pytest to run the tests marked `gpu` on a machine that has torch and nothing else.
 
 `gpu.sh` puts this folder on the path where the real one is missing; nothing else ever does. It
-knows `-m gpu`, parametrize, fixtures (also autouse), monkeypatch.setattr, raises, approx and skip.
-A test that wants more fails with an AttributeError, and so does the run.
+knows `-m gpu`, `-W default` (no warning ever fails a test), parametrize, fixtures (also autouse),
+monkeypatch.setattr, raises, approx and skip. A test that wants more fails with an AttributeError,
+and so does the run.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 FLAGS = {"-q", "--noconftest"}
-VALUED = {"-p": "no:cacheprovider", "-m": "gpu"}
+VALUED = {"-p": "no:cacheprovider", "-W": "default", "-m": "gpu"}
 
 
 class Skipped(Exception):
