@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from test_every_pair import batch_for, method_of, network_of, optimiser_of, step
 
 from vadsdk import Detector
 from vadsdk.export import export_onnx
@@ -54,3 +55,16 @@ def test_the_exported_box_network_is_the_same_detector_without_its_frame_head(
     frames = [np.full((40, 60, 3), 10 * i, np.uint8) for i in range(8)]
     result = Detector.load(path).predict(frames)
     assert [frame.index for frame in result.frames] == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [("videocapsnet-n", "e2e"), ("yowo-n", "dual_guidance"), ("r3d-n", "temporal_gradient")],
+)
+def test_what_a_method_taught_exports(model: str, method: str, tmp_path: Path) -> None:
+    network = network_of(model)
+    learner = method_of(method, network)
+    step(learner, optimiser_of(network, learner), batch_for(network))
+    report = export_onnx(network.eval(), network.spec(model, LABELS), tmp_path / "model.onnx")
+    assert report.parity.max_abs_error < 1e-4
+    assert report.parity.unmatched_detections == 0

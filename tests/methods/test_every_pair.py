@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.errors import ConfigError
-from vadsdk.export import export_onnx
 from vadsdk.methods import METHODS, Method, build_method
 from vadsdk.models import MODELS, build_model
 
@@ -215,17 +213,3 @@ def test_a_run_that_stops_and_resumes_goes_on_as_if_it_had_not(model: str, metho
     assert came == pytest.approx(expected, rel=1e-6)
     for name, value in network.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("model", "method"),
-    [("videocapsnet-n", "e2e"), ("yowo-n", "dual_guidance"), ("r3d-n", "temporal_gradient")],
-)
-def test_what_a_method_taught_exports(model: str, method: str, tmp_path: Path) -> None:
-    network = network_of(model)
-    learner = method_of(method, network)
-    step(learner, optimiser_of(network, learner), batch_for(network))
-    spec = cast("Any", network).spec(model, ("a", "b", "c"))
-    report = export_onnx(network.eval(), spec, tmp_path / "model.onnx")
-    assert report.parity.max_abs_error < 1e-4
-    assert report.parity.unmatched_detections == 0

@@ -92,6 +92,18 @@ def test_captured_steps_are_the_eager_ones(model: str, method: str) -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4, msg=name)
 
 
+@pytest.mark.parametrize("model", ["videocapsnet-n", "videocapsnet"])
+def test_compiled_and_captured_steps_in_bf16_learn_as_plain_ones(model: str) -> None:
+    """As `vadsdk train --device cuda` takes them of itself; "auto" is on for all three there."""
+    found = []
+    for is_fast in (False, True):
+        trainer = trainer_of(model, "e2e", precision="bf16", compile=is_fast, cuda_graph=is_fast)
+        found.append(losses_of(trainer))
+    for ours, theirs in zip(*found, strict=True):
+        assert ours == pytest.approx(theirs, rel=0.05, abs=0.02)  # smoothed; fused ones round less
+    assert found[1][-1]["total"] < found[1][0]["total"]
+
+
 def test_captured_steps_read_the_clips_where_their_bank_lies() -> None:
     trainers = [trainer_of("r3d-n", "fixmatch", cuda_graph=graph) for graph in (False, True)]
     whole = banked(batch_for(trainers[0].network)).to(CUDA)
