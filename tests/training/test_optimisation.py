@@ -125,6 +125,13 @@ def test_gradients_below_the_norm_stay_as_they_are() -> None:
     assert gradients[0].tolist() == pytest.approx([0.3, 0.4])
 
 
+def test_without_a_norm_gradients_stay_as_they_are_and_theirs_is_told() -> None:
+    gradients = [torch.tensor([[300.0, 0.0]]), torch.tensor(400.0)]
+    assert clip_gradients(gradients, None).tolist() == pytest.approx([300.0, 400.0])
+    assert gradients[0].tolist() == [[300.0, 0.0]]
+    assert gradients[1].item() == 400.0
+
+
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
 def test_an_optimiser_takes_its_rate_from_a_tensor_and_leaves_out_a_step_found_broken(
     name: str,

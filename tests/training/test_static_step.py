@@ -234,6 +234,25 @@ def test_a_step_that_is_not_finite_leaves_the_weights_as_they_are(
     assert any(not torch.equal(before[name], value) for name, value in network.named_parameters())
 
 
+def test_a_step_without_clipping_is_one_with_a_norm_that_none_reaches() -> None:
+    network = network_of("videocapsnet-n")
+    batch, found = batch_for(network), []
+    for clip_norm in (None, 1e9, 1e-3):
+        twin = copy.deepcopy(network)
+        learner = method_of("supervised", twin)
+        # Adam scales a gradient's size away, which plain descent does not.
+        chosen = settings(max_steps=9, clip_norm=clip_norm, optimiser="sgd")
+        step = WatchedStep(TrainingStep(twin, learner, chosen, CPU), CPU)
+        torch.manual_seed(1)
+        outcomes = [step([batch], progress).values.clone() for progress in (0.0, 0.1)]
+        assert step.num_watched == 1
+        found.append((torch.cat(outcomes), torch.cat([p.flatten() for p in twin.parameters()])))
+    (values, unclipped), (same_values, same), (_, clipped) = found
+    assert torch.equal(values, same_values)
+    assert torch.equal(unclipped, same)
+    assert not torch.equal(unclipped, clipped)
+
+
 def test_accumulated_batches_give_the_mean_of_their_gradients() -> None:
     network = network_of("r3d-n")
     for module in network.modules():

@@ -146,17 +146,19 @@ class MovingAverage:
         take_buffers(self.network, network)
 
 
-def clip_gradients(gradients: Sequence[Tensor], max_norm: float) -> Tensor:
+def clip_gradients(gradients: Sequence[Tensor], max_norm: float | None) -> Tensor:
     """Scale gradients down to a norm of all together, in place; waits for no device.
 
     Args:
         gradients: P tensors of one device.
-        max_norm: above 0.
+        max_norm: above 0; None leaves them as they are.
 
     Returns:
         (P,) the norms that they had; not finite where a gradient is not.
     """
     norms = torch.stack(torch._foreach_norm(list(gradients)))
+    if max_norm is None:
+        return norms
     share = (max_norm / (norms.norm() + 1e-6)).clamp_max(1.0)
     torch._foreach_mul_(list(gradients), share)
     return norms

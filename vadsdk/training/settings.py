@@ -74,7 +74,8 @@ class TrainSettings(_Section):
     adam_epsilon: float = Field(default=1e-8, gt=0)
     """Of the others; 1e-6 in paper 1's released code."""
     weight_decay: float = Field(default=0.05, ge=0)
-    """Of weights with two or more dimensions; biases and norms are left alone."""
+    """Of weights with two or more dimensions; biases and norms are left alone. Papers 2 and 3
+    name no such exception from their 5e-4 and 1e-4."""
     schedule: Literal["cosine", "plateau", "steps", "constant"] = "cosine"
     """"plateau" is paper 1's: x0.1 when the loss has not improved for `plateau_patience` steps."""
     decay_steps: tuple[int, ...] = ()
@@ -85,8 +86,8 @@ class TrainSettings(_Section):
     """Linear rise to the peak rate."""
     plateau_patience: int = Field(default=600, ge=1)
     """Steps without a better smoothed loss; paper 1: five epochs, 118 steps each on JHMDB-21."""
-    clip_norm: float = Field(default=5.0, gt=0)
-    """Gradients of a larger norm are scaled down to it."""
+    clip_norm: float | None = Field(default=5.0, gt=0)
+    """Gradients of a larger norm are scaled down to it; None: none are, as in papers 1 and 2."""
     accumulate: int = Field(default=1, ge=1)
     """Batches whose losses and gradients are averaged to one step."""
     ema_decay: float = Field(default=0.99, ge=0, lt=1)
