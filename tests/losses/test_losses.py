@@ -57,6 +57,16 @@ def test_the_margin_rises_by_a_tenth_every_five_of_a_hundred_epochs(
     assert spread_margin(progress) == pytest.approx(margin)
 
 
+@pytest.mark.parametrize(
+    ("epoch", "margin"), [(0, 0.2), (4.9, 0.2), (5, 0.3), (34.9, 0.8), (35, 0.9), (49.9, 0.9)]
+)
+def test_of_fifty_epochs_it_rises_every_five_too(epoch: float, margin: float) -> None:
+    assert spread_margin(epoch / 50, 0.1) == pytest.approx(margin)
+    as_tensor = spread_margin(torch.tensor(epoch / 50, dtype=torch.float64), 0.1)
+    assert isinstance(as_tensor, torch.Tensor)
+    assert as_tensor.item() == pytest.approx(margin)
+
+
 def test_smoothed_cross_entropy_is_that_of_torch_on_the_logits() -> None:
     scores = torch.rand(5, 4, generator=torch.Generator().manual_seed(3)) * 0.8 + 0.1
     classes = torch.tensor([0, 3, 1, 2, 2])

@@ -99,6 +99,20 @@ def test_the_weights_are_those_of_equations_8_and_9() -> None:
     torch.testing.assert_close(paper["cons_loc"], 0.1 * 0.7 * plain["cons_loc"])
 
 
+@pytest.mark.parametrize("name", ["supervised", "e2e"])
+def test_the_margin_rises_after_the_share_of_the_training_that_is_set(name: str) -> None:
+    batch = colour_batch()
+
+    def spread(progress: float, **terms: float) -> Tensor:
+        method = build_method(name, ColourNetwork(), {"terms": terms})
+        return method.losses(batch, progress)["cls"]
+
+    lowest = spread(0.0)
+    assert torch.equal(spread(0.099, margin_step=0.1), lowest)
+    assert torch.equal(spread(0.1, margin_step=0.1), spread(0.05))
+    assert spread(0.1) > spread(0.05) > lowest
+
+
 def test_lambda_is_ramped_up_over_its_share_of_the_training() -> None:
     batch = colour_batch()
     for progress, share in ((0.1, exp_rampup(0.1, 0.4)), (0.4, 1.0), (0.9, 1.0)):
@@ -345,6 +359,11 @@ def test_half_precision_answers_are_compared_in_single_precision() -> None:
         ("supervised", {"view": "strng"}, "unknown view strength 'strng'. Did you mean 'strong'"),
         ("supervised", {"terms": {"cls": 2}}, "'terms.cls'"),
         ("supervised", {"terms": {"label_smoothing": 0.1}}, "label_smoothing needs"),
+        (
+            "e2e",
+            {"terms": {"classification": "cross_entropy", "margin_step": 0.1}},
+            "margin_step needs classification = spread",
+        ),
     ],
 )
 def test_what_is_not_understood_is_named(

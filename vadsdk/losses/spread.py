@@ -14,16 +14,22 @@ from vadsdk.ranks import sum_over_ranks
 FIRST_MARGIN = 0.2
 LAST_MARGIN = 0.9
 MARGIN_STEP = 0.1
-STEP_PROGRESS = 0.05
-"""VideoCapsuleNet raises the margin every 5 epochs; of paper 1's 100 epochs that is 0.05."""
+EPOCHS_A_STEP = 5
+"""VideoCapsuleNet raises the margin after so many."""
+STEP_PROGRESS = EPOCHS_A_STEP / 100
+"""The share of a training that these are, of one of 100 epochs."""
 
 
-def spread_margin(progress: Position) -> Position:
-    """Return the margin at `progress` in [0, 1]: 0.2, raised by 0.1 every 0.05, up to 0.9.
+def spread_margin(progress: Position, step_progress: float = STEP_PROGRESS) -> Position:
+    """Return the margin: 0.2, raised by 0.1 after each `step_progress` of the training, up to 0.9.
 
     Paper 1's release leaves it at 0.2 for the whole training.
+
+    Args:
+        progress: in [0, 1].
+        step_progress: above 0.
     """
-    position = progress / STEP_PROGRESS + 1e-9
+    position = progress / step_progress + 1e-9
     if isinstance(position, Tensor):
         return (FIRST_MARGIN + MARGIN_STEP * position.floor()).clamp_max(LAST_MARGIN)
     return min(LAST_MARGIN, FIRST_MARGIN + MARGIN_STEP * math.floor(position))

@@ -20,6 +20,7 @@ from vadsdk.losses import (
     spread_loss,
     spread_margin,
 )
+from vadsdk.losses.spread import STEP_PROGRESS
 from vadsdk.methods.host_draws import drawn_on_host
 from vadsdk.methods.views import View
 from vadsdk.models import ClipOutputs
@@ -34,6 +35,8 @@ class TermSettings(BaseModel):
     classification: Literal["spread", "cross_entropy", "released_spread"] = "spread"
     """Spread loss with the margin of `spread_margin`; cross entropy; paper 1's released
     arithmetic."""
+    margin_step: float = Field(default=STEP_PROGRESS, gt=0, le=1)
+    """Of "spread" alone: share of the training after which its margin is raised."""
     cls_weight: float = Field(default=1.0, ge=0)
     """Of the classification loss."""
     bce_weight: float = Field(default=1.0, ge=0)
@@ -45,6 +48,12 @@ class TermSettings(BaseModel):
     own_class_share: float = Field(default=0.0, ge=0, le=1)
     """Share of labelled clips whose masks are decoded for the network's own class, as they will be
     in use, instead of the true one (paper 1: none). Else a wrong class spoils the masks, too."""
+
+    @model_validator(mode="after")
+    def _margin_has_a_use(self) -> Self:
+        if self.margin_step != STEP_PROGRESS and self.classification != "spread":
+            raise ValueError("margin_step needs classification = spread")
+        return self
 
     @model_validator(mode="after")
     def _smoothing_has_a_use(self) -> Self:
@@ -139,4 +148,5 @@ def _classification_loss(
         return cross_entropy_loss(scores, class_indices, label_smoothing=settings.label_smoothing)
     if settings.classification == "released_spread":
         return released_spread_loss(scores, class_indices)
-    return spread_loss(scores, class_indices, spread_margin(progress))
+    margin = spread_margin(progress, settings.margin_step)
+    return spread_loss(scores, class_indices, margin)
