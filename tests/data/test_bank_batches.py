@@ -86,6 +86,25 @@ def test_batches_of_a_bank_are_those_of_the_sampler(
     assert {"clips", "masks", "successors"} <= set(differing(source.batch(0), other))
 
 
+def test_trimmed_videos_of_a_bank_give_the_same_batches(
+    videos: tuple[DecodedVideos, ClipBank], native_folder: Path
+) -> None:
+    _, bank = videos
+    dataset = open_dataset(native_folder)
+    names = {"videos/jump0.mp4", "videos/wave0.mp4"}
+    partly = apply_split(dataset, names, unlabelled_part="actions")
+    records, size = partly.split("train"), bank.store_size
+    decoded = DecodedVideos(partly, records, store_size=size)
+    banked = DecodedVideos(partly, records, store_size=size, bank=bank).whole_bank
+    assert banked is not None
+    source = BankBatches(ClipSampler(banked, LABELS, **SPEC), BankOnDevice(banked, "cpu"))
+    sampler = ClipSampler(decoded, LABELS, **SPEC)
+    for step in range(8):
+        assert not differing(source.batch(step), sampler.batch(step))
+        places = sampler.places(step)[2:]
+        assert all(4 <= p.frame_indices.min() <= p.frame_indices.max() < 16 for p in places)
+
+
 def test_batches_made_ahead_are_the_same_from_any_step_on(
     videos: tuple[DecodedVideos, ClipBank],
 ) -> None:

@@ -142,8 +142,16 @@ def test_labelled_background_takes_turns_as_a_class(native_folder: Path) -> None
 def test_asking_for_clips_that_are_not_there_is_refused(native_folder: Path) -> None:
     dataset = open_dataset(native_folder)
     labelled = DecodedVideos(dataset, dataset.records[:1], store_size=SIZE)
-    with pytest.raises(DatasetError, match="give --unlabelled DIR or a --labelled-fraction below"):
+    alone = r"give --unlabelled DIR, or add videos: each class keeps at least one .*no other$"
+    with pytest.raises(DatasetError, match=alone):
         ClipSampler(labelled, LABELS, **SPEC)
+    several = DecodedVideos(dataset, dataset.records[:2], store_size=SIZE)
+    with pytest.raises(DatasetError, match="give --unlabelled DIR or a --labelled-fraction small"):
+        ClipSampler(several, LABELS, **SPEC)
+    hidden = replace(dataset.records[1], tubes=(), labelled=False, drawn_ranges=())
+    partless = DecodedVideos(dataset, [dataset.records[0], hidden], store_size=SIZE)
+    with pytest.raises(DatasetError, match="no unlabelled video has a part to draw clips from"):
+        ClipSampler(partless, LABELS, **SPEC)
     bare = replace(dataset.records[0], tubes=(), labelled=False)
     unlabelled = DecodedVideos(dataset, [bare], store_size=SIZE)
     with pytest.raises(DatasetError, match="no usable labelled video shows an action; label at"):
@@ -236,6 +244,88 @@ def test_successors_are_the_frames_after_each_frame_and_end_with_the_video(
             last = decoded.num_frames[place.record.name] - 1
             expected = np.minimum(place.frame_indices + 1, last)
             assert frame_numbers(batch.successors)[row].tolist() == expected.tolist()
+
+
+@pytest.fixture(scope="module")
+def trimmed(tmp_path_factory: pytest.TempPathFactory) -> DecodedVideos:
+    """A labelled video, and two whose clips keep to actions: 3-12 and 15-18, and 2-22."""
+    folder = tmp_path_factory.mktemp("trimmed")
+    videos = [
+        add_video(folder, "a", (make_tube("wave", 5, 9),), num_frames=10),
+        add_video(
+            folder,
+            "b",
+            (make_tube("wave", 3, 12), make_tube("jump", 15, 18, id=1)),
+            num_frames=25,
+        ),
+        add_video(folder, "c", (make_tube("wave", 2, 22),), num_frames=24),
+    ]
+    write_dataset(folder, LABELS, videos)
+    write_video(folder / "footage" / "d.mp4", 20)
+    dataset = apply_split(open_dataset(folder), {"videos/a.mp4"}, unlabelled_part="actions")
+    records = [*dataset.split("train"), *unlabelled_records([folder / "footage"])]
+    return DecodedVideos(dataset, records, store_size=SIZE)
+
+
+def drawn(sampler: ClipSampler, count: int) -> dict[str, set[tuple[int, ...]]]:
+    """Return the clips that are drawn of each video."""
+    found: dict[str, set[tuple[int, ...]]] = {}
+    for draw in range(count):
+        place = sampler.unlabelled_place(draw)
+        name = Path(place.record.name).stem
+        found.setdefault(name, set()).add(tuple(place.frame_indices.tolist()))
+    return found
+
+
+def test_clips_of_trimmed_videos_keep_to_their_actions(trimmed: DecodedVideos) -> None:
+    found = drawn(ClipSampler(trimmed, LABELS, **SPEC), 600)
+    of_short = (15, 17, 17, 17)  # as of a video of three frames
+    assert found["b"] == {(s, s + 2, s + 4, s + 6) for s in (3, 4, 5)} | {of_short}
+    assert found["c"] == {(s, s + 2, s + 4, s + 6) for s in range(2, 16)}
+    assert found["d"] == {(s, s + 2, s + 4, s + 6) for s in range(14)}  # footage stays whole
+
+
+def test_every_action_of_a_trimmed_video_comes_as_often_as_a_video(trimmed: DecodedVideos) -> None:
+    sampler = ClipSampler(trimmed, LABELS, **SPEC)
+    places = [sampler.unlabelled_place(draw) for draw in range(40)]
+    counts = Counter((Path(place.record.name).stem, place.stop) for place in places)
+    assert counts == {("b", 12): 10, ("b", 18): 10, ("c", 22): 10, ("d", 20): 10}
+
+
+def test_with_a_key_frame_a_trimmed_action_is_where_a_clip_begins_and_ends(
+    trimmed: DecodedVideos,
+) -> None:
+    found = drawn(ClipSampler(trimmed, LABELS, **SPEC, key_frame="last"), 600)
+    keys = [*range(3, 12), *range(15, 18)]
+    expected = set()
+    for key in keys:
+        first = 3 if key < 12 else 15
+        expected.add(tuple(max(key - offset, first) for offset in (6, 4, 2, 0)))
+    assert found["b"] == expected
+
+
+def test_successors_end_with_the_trimmed_action(trimmed: DecodedVideos) -> None:
+    sampler = ClipSampler(trimmed, LABELS, **SPEC, with_successors=True)
+    ends = set()
+    for step in range(30):
+        batch = sampler.batch(step)
+        assert batch.successors is not None
+        for row, frames in enumerate(frame_numbers(batch.successors)[2:].tolist()):
+            place = sampler.unlabelled_place(step * 3 + row)
+            if Path(place.record.name).stem == "b":
+                last = 11 if place.frame_indices[0] < 12 else 17
+                assert frames == np.minimum(place.frame_indices + 1, last).tolist()
+                ends.add(frames[-1])
+    assert ends == {10, 11, 17}
+
+
+def test_whole_videos_are_drawn_as_they_always_were(decoded: DecodedVideos) -> None:
+    sampler = ClipSampler(decoded, LABELS, **SPEC)
+    places = [sampler.unlabelled_place(draw) for draw in range(6)]
+    assert [(Path(p.record.name).stem, int(p.frame_indices[0])) for p in places] == [
+        *(("wave2", 6), ("wave1", 9), ("jump2", 2)),
+        *(("wave2", 11), ("jump2", 4), ("wave1", 1)),
+    ]  # recorded when there were whole videos alone
 
 
 def test_the_class_of_a_trimmed_video_is_the_class_of_its_clips(native_folder: Path) -> None:

@@ -17,6 +17,7 @@ from vadsdk.data.splits import (
     apply_split,
     choose_key_frames,
     choose_labelled,
+    choose_unlabelled,
     labelled_split,
     main_label,
     read_split,
@@ -144,6 +145,45 @@ def test_apply_split_forgets_the_other_training_labels(native_folder: Path) -> N
         partly.actor_masks(hidden, [5])
     shown = next(record for record in partly.records if record.name == "videos/jump0.mp4")
     assert partly.actor_masks(shown, [5]).any()
+
+
+def test_of_the_actions_of_hidden_videos_only_the_time_is_kept(native_folder: Path) -> None:
+    dataset = open_dataset(native_folder)
+    partly = apply_split(dataset, {"videos/jump0.mp4"}, unlabelled_part="actions")
+    hidden = [record for record in partly.records if not record.labelled]
+    assert len(hidden) == 5
+    assert {record.drawn_ranges for record in hidden} == {((4, 16),)}
+    assert not any(record.tubes or record.annotated_frames for record in hidden)
+    assert {r.drawn_ranges for r in partly.records if r.labelled} == {None}
+    whole = apply_split(dataset, {"videos/jump0.mp4"})
+    assert {record.drawn_ranges for record in whole.records} == {None}
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 60), st.integers(0, 5), st.lists(st.floats(0.01, 1), min_size=2, max_size=2))
+def test_a_larger_share_of_the_unlabelled_videos_contains_the_smaller(
+    count: int, seed: int, fractions: list[float]
+) -> None:
+    records = [make_record("l", "a"), *(make_record(f"v{i}", labelled=False) for i in range(count))]
+    small, large = (choose_unlabelled(records, fraction, seed) for fraction in sorted(fractions))
+    assert [record for record in large if record in small] == small
+    assert small[0].name == "l"
+    assert len(small) - 1 == max(round(min(fractions) * count), 1)
+    other_order = choose_unlabelled(records[::-1], sorted(fractions)[0], seed)
+    assert {record.name for record in other_order} == {record.name for record in small}
+    assert choose_unlabelled(records, 1.0, seed) == records
+
+
+def test_the_unlabelled_choice_of_a_seed_never_changes() -> None:
+    records = [make_record(f"v{i}", labelled=False) for i in range(10)]
+    assert [r.name for r in choose_unlabelled(records, 0.3, 0)] == ["v6", "v7", "v9"]
+    assert [r.name for r in choose_unlabelled(records, 0.3, 1)] != ["v6", "v7", "v9"]
+
+
+@pytest.mark.parametrize("fraction", [0, -0.1, 1.01, float("nan")])
+def test_an_unlabelled_fraction_outside_its_range_is_refused(fraction: float) -> None:
+    with pytest.raises(ConfigError, match=r"unlabelled fraction is in \(0, 1\], such as 0\.25"):
+        choose_unlabelled([make_record("v", labelled=False)], fraction, 0)
 
 
 def test_a_split_of_another_data_set_is_refused(native_folder: Path) -> None:

@@ -31,6 +31,8 @@ class ClipPlace:
     class_index: int
     """Label of the action that covers most of the clip's annotated frames, or `NO_CLASS`; of a
     clip that ends with its key frame, that frame's; of a trimmed video, the video's."""
+    stop: int | None = None
+    """One past the last frame of the video that may be seen; None: the video's end."""
 
     @property
     def annotated(self) -> NDArray[np.bool_]:
@@ -41,7 +43,8 @@ class ClipPlace:
 
     def successors(self, num_frames: int) -> NDArray[np.int64]:
         """Return (T,) the frame after each in a video of so many; of the last one, itself."""
-        return np.minimum(self.frame_indices + 1, num_frames - 1)
+        stop = num_frames if self.stop is None else self.stop
+        return np.minimum(self.frame_indices + 1, stop - 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -44,10 +44,15 @@ class VideoRecord:
     annotated_frames: tuple[int, ...] | None = None
     """Frames that were looked at, increasing, where annotation is sparse: of all others nothing is
     known. None: all frames."""
+    drawn_ranges: tuple[tuple[int, int], ...] | None = None
+    """Half-open ranges of frames to which the clips of an unlabelled video keep, increasing; with
+    none at all there are no clips of it. None: all of it."""
 
     def __post_init__(self) -> None:
         if (self.tubes or self.video_label is not None) and not self.labelled:
             raise ValueError(f"{self.name} is not labelled, so it has neither tubes nor a class")
+        if self.drawn_ranges is not None and self.labelled:
+            raise ValueError(f"{self.name} is labelled: its clips are placed by its annotation")
         if self.annotated_frames is not None:
             known = set(self.annotated_frames)
             if any(not known.issuperset(tube.frame_indices.tolist()) for tube in self.tubes):

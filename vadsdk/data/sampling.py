@@ -29,6 +29,7 @@ from vadsdk.data.clip_targets import ClipPlace, ClipTargets
 from vadsdk.data.records import VideoRecord
 from vadsdk.data.stored_video import StoredVideos
 from vadsdk.data.stretches import Stretches
+from vadsdk.data.video_parts import VideoPart, drawn_parts, whole_video
 from vadsdk.errors import DatasetError, VideoError
 
 KeyFrame = Literal["any", "last"]
@@ -57,7 +58,8 @@ class ClipSampler:
     Labelled clips take the classes in turn, and the videos of a class in turn, in an order that is
     shuffled anew each round; labelled videos without any action take turns as a class of their own.
     Unlabelled clips go through all videos in shuffled order before any comes again; a long one
-    counts as several stretches, so that every part of it comes as often as any other footage. Where
+    counts as several stretches, so that every part of it comes as often as any other footage, and
+    one of which only parts are drawn (`drawn_ranges`) counts as a video for each of them. Where
     a file of these turns out to be broken, another place is taken, and `unreadable` tells.
 
     Args:
@@ -114,17 +116,24 @@ class ClipSampler:
         self._is_sparse = is_any_sparse(videos.records) if is_sparse is None else is_sparse
         self._groups = group_by_class([r for r in videos.records if r.labelled], self._labels)
         self._unlabelled = [record for record in videos.records if not record.labelled]
-        self._stretches = Stretches([self._last_start(r) + 1 for r in self._unlabelled])
+        self._parts = [
+            part
+            for record in self._unlabelled
+            for part in drawn_parts(record, videos.num_frames[record.name])
+        ]
+        self._stretches = Stretches([self._last_start(p) + 1 - p.first for p in self._parts])
         self._pool = ThreadPoolExecutor(videos.num_workers, thread_name_prefix="clips")
         self._lock = threading.Lock()
         self.unreadable: dict[str, tuple[int, str]] = {}
         """Of each unlabelled video with broken places: how many were drawn, the first reason."""
         if num_labelled and not any(group.label for group in self._groups):
             raise DatasetError("no usable labelled video shows an action; label at least one")
+        if num_unlabelled and self._unlabelled and not self._parts:
+            raise DatasetError("no unlabelled video has a part to draw clips from; give others")
         if num_unlabelled and not self._unlabelled:
             raise DatasetError(
                 f"{num_unlabelled} unlabelled clips a batch are asked for, but every video is "
-                "labelled; give --unlabelled DIR or a --labelled-fraction below 1"
+                f"labelled; {self._how_to_have_unlabelled()}"
             )
 
     @property
@@ -166,6 +175,18 @@ class ClipSampler:
             places, self._labels, is_sparse=self._is_sparse, with_boxes=self._ends_on_key
         )
 
+    def _how_to_have_unlabelled(self) -> str:
+        lonely = [group.label for group in self._groups if group.label and len(group.records) == 1]
+        if len(lonely) == len(self._groups):  # so that no share of the labels leaves one out
+            return (
+                "give --unlabelled DIR, or add videos: each class keeps at least one labelled "
+                "video, whatever --labelled-fraction is, and here it has no other"
+            )
+        return (
+            "give --unlabelled DIR or a --labelled-fraction small enough: each class keeps its "
+            "share, rounded, and at least one labelled video"
+        )
+
     def _draws(self, step: int, count: int) -> range:
         """Return the numbers of this part's clips of a step, of which the batch has `count`."""
         part, num_parts = self._part
@@ -191,7 +212,7 @@ class ClipSampler:
             start = self._start_on(int(rng.choice(record.annotated_frames)), record, rng)
         else:
             start = self._start_anywhere(record, rng)
-        frame_indices = self._frame_indices(start, record)
+        frame_indices = self._frame_indices(start, self._whole(record))
         class_index = self._class_of(record, frame_indices, group.label)
         return ClipPlace(record=record, frame_indices=frame_indices, class_index=class_index)
 
@@ -208,10 +229,14 @@ class ClipSampler:
         rng = np.random.default_rng([self._seed, _UNLABELLED_PLACE, draw, *again])
         index = int(rng.integers(len(order))) if attempt else int(order[position])
         stretch = self._stretches[index]
-        record = self._unlabelled[stretch.video]
-        start = int(rng.integers(stretch.first, stretch.stop))
-        frame_indices = self._frame_indices(start, record)
-        return ClipPlace(record=record, frame_indices=frame_indices, class_index=NO_CLASS)
+        part = self._parts[stretch.video]
+        start = part.first + int(rng.integers(stretch.first, stretch.stop))
+        return ClipPlace(
+            record=part.record,
+            frame_indices=self._frame_indices(start, part),
+            class_index=NO_CLASS,
+            stop=part.stop,
+        )
 
     def _class_of(
         self, record: VideoRecord, frame_indices: NDArray[np.int64], preferred: str | None
@@ -221,17 +246,20 @@ class ClipSampler:
         seen = frame_indices[-1:] if self._ends_on_key else frame_indices
         return clip_class(record.tubes, seen, self._labels, preferred)
 
-    def _last_start(self, record: VideoRecord) -> int:
+    def _whole(self, record: VideoRecord) -> VideoPart:
+        return whole_video(record, self.videos.num_frames[record.name])
+
+    def _last_start(self, part: VideoPart) -> int:
         """Return the last first frame; with a key frame, the last key frame."""
         reach = 0 if self._ends_on_key else int(self._offsets[-1])
-        return max(self.videos.num_frames[record.name] - 1 - reach, 0)
+        return max(part.stop - 1 - reach, part.first)
 
     def _start_anywhere(self, record: VideoRecord, rng: np.random.Generator) -> int:
-        return int(rng.integers(self._last_start(record) + 1))
+        return int(rng.integers(self._last_start(self._whole(record)) + 1))
 
     def _start_on(self, frame: int, record: VideoRecord, rng: np.random.Generator) -> int:
         """Start such that any frame of the clip may be `frame`, as the video's ends allow."""
-        last = self._last_start(record)
+        last = self._last_start(self._whole(record))
         if self._ends_on_key:
             return min(frame, last)
         if record.annotated_frames is None:
@@ -240,10 +268,10 @@ class ClipSampler:
         starts = starts[(starts >= 0) & (starts <= last)]
         return int(rng.choice(starts)) if len(starts) else min(frame, last)
 
-    def _frame_indices(self, start: int, record: VideoRecord) -> NDArray[np.int64]:
+    def _frame_indices(self, start: int, part: VideoPart) -> NDArray[np.int64]:
         if self._ends_on_key:
             start -= int(self._offsets[-1])
-        return np.clip(start + self._offsets, 0, self.videos.num_frames[record.name] - 1)
+        return np.clip(start + self._offsets, part.first, part.stop - 1)
 
     def _read(self, place: ClipPlace) -> _Clip:
         indices, length = place.frame_indices, len(place.frame_indices)

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,11 @@ from vadsdk.data.atomic import write_text
 from vadsdk.data.native_annotation import parse_file
 from vadsdk.data.problems import raise_if_fatal
 from vadsdk.data.records import ActionDataset, VideoRecord, records_of_split
+from vadsdk.data.video_parts import action_ranges
 from vadsdk.errors import ConfigError, DatasetError
+
+UnlabelledPart = Literal["whole", "actions"]
+"""What clips of a video are drawn from whose annotation is hidden."""
 
 LEARNED_SPLIT = "train"
 """The split in which videos are labelled or not; the others are for evaluation."""
@@ -77,6 +81,30 @@ def choose_labelled(records: Sequence[VideoRecord], fraction: float, seed: int) 
     return chosen.union(*(names[: round(fraction * len(names))] for names in members.values()))
 
 
+def choose_unlabelled(
+    records: Sequence[VideoRecord], fraction: float, seed: int
+) -> list[VideoRecord]:
+    """Return all labelled videos and a share of the unlabelled ones, at least one, in their order.
+
+    The choice goes by seed and name alone, as nothing else is known of an unlabelled video.
+
+    Args:
+        records: the videos to learn from.
+        fraction: share of the unlabelled ones, in (0, 1].
+        seed: another one gives another choice; of one, a larger share contains every smaller one.
+
+    Raises:
+        ConfigError: the fraction is not in (0, 1].
+    """
+    if not 0 < fraction <= 1:
+        raise ConfigError(
+            f"the unlabelled fraction is in (0, 1], such as 0.25 for a quarter, not {fraction}"
+        )
+    queue = sorted((r.name for r in records if not r.labelled), key=lambda n: _place(n, seed))
+    chosen = frozenset(queue[: max(round(fraction * len(queue)), 1)])
+    return [record for record in records if record.labelled or record.name in chosen]
+
+
 def choose_key_frames(record: VideoRecord, num_frames: int) -> list[int]:
     """Return frames spread evenly over each action: what sparse annotation would have looked at.
 
@@ -125,6 +153,8 @@ def apply_split(
     dataset: ActionDataset,
     labelled: Set[str],
     key_frames: Mapping[str, Sequence[int]] | None = None,
+    *,
+    unlabelled_part: UnlabelledPart = "whole",
 ) -> ActionDataset:
     """Return the data set with only `labelled` annotated among its training videos.
 
@@ -132,6 +162,8 @@ def apply_split(
         dataset: all that is known.
         labelled: names of the videos whose annotation may be used.
         key_frames: for each of them the frames of which that holds; None for all frames.
+        unlabelled_part: of the others; "actions" keeps of their annotation when there is an action
+            (`drawn_ranges`), and neither which one nor where.
 
     Raises:
         DatasetError: a name is not among the labelled training videos of the data set, or a
@@ -151,7 +183,7 @@ def apply_split(
             f"the split has no key frames for {len(unframed)} of its videos, such as "
             f"{unframed[0]!r}; make it again with: vadsdk data split --key-frames N"
         )
-    return _PartlyLabelled(dataset, labelled, key_frames)
+    return _PartlyLabelled(dataset, labelled, key_frames, unlabelled_part)
 
 
 def whole_dataset(dataset: ActionDataset) -> ActionDataset:
@@ -215,12 +247,15 @@ class _PartlyLabelled:
         dataset: ActionDataset,
         labelled: Set[str],
         key_frames: Mapping[str, Sequence[int]] | None,
+        unlabelled_part: UnlabelledPart,
     ) -> None:
         self.name = dataset.name
         self.format = dataset.format
         self.labels = dataset.labels
         self.has_masks = dataset.has_masks
-        self.records = tuple(_as_known(record, labelled, key_frames) for record in dataset.records)
+        self.records = tuple(
+            _as_known(record, labelled, key_frames, unlabelled_part) for record in dataset.records
+        )
         self.whole = dataset
         self._hidden = frozenset(record.name for record in self.records if not record.labelled)
 
@@ -236,12 +271,22 @@ class _PartlyLabelled:
 
 
 def _as_known(
-    record: VideoRecord, labelled: Set[str], key_frames: Mapping[str, Sequence[int]] | None
+    record: VideoRecord,
+    labelled: Set[str],
+    key_frames: Mapping[str, Sequence[int]] | None,
+    unlabelled_part: UnlabelledPart,
 ) -> VideoRecord:
     if record.split != LEARNED_SPLIT:
         return record
     if record.name not in labelled:
-        return replace(record, tubes=(), video_label=None, labelled=False, annotated_frames=None)
+        return replace(
+            record,
+            tubes=(),
+            video_label=None,
+            labelled=False,
+            annotated_frames=None,
+            drawn_ranges=action_ranges(record) if unlabelled_part == "actions" else None,
+        )
     return record if key_frames is None else _at_key_frames(record, key_frames[record.name])
 
 

@@ -17,9 +17,8 @@ import vadsdk
 from vadsdk.data.bank_batches import device_batches
 from vadsdk.data.batches import ClipBatch
 from vadsdk.data.dataset import ActionDataset, VideoRecord, open_dataset
-from vadsdk.data.footage import unlabelled_records
 from vadsdk.data.sampling import ClipSampler, is_any_sparse
-from vadsdk.data.splits import apply_split, choose_labelled, read_split
+from vadsdk.data.splits import LEARNED_SPLIT, apply_split, choose_labelled, read_split
 from vadsdk.errors import ConfigError, DatasetError, TrainingError
 from vadsdk.methods import build_method
 from vadsdk.models import build_model
@@ -35,6 +34,7 @@ from vadsdk.training.launching import (
     seed_of_rank,
     wait_for_ranks,
 )
+from vadsdk.training.learned_records import learned_records, require_unlabelled_use
 from vadsdk.training.learned_videos import learned_videos, share_of_rank
 from vadsdk.training.loop import StepReport, Trainer
 from vadsdk.training.readback import NotFiniteError
@@ -42,7 +42,7 @@ from vadsdk.training.run_folder import MetricsLog
 from vadsdk.training.scoring import Scores, deciding_score, score_network
 from vadsdk.training.settings import DataSettings, RunConfig
 
-LEARNED_SPLIT, VALIDATION_SPLIT, TEST_SPLIT = "train", "val", "test"
+VALIDATION_SPLIT, TEST_SPLIT = "val", "test"
 
 
 class Watcher(Protocol):
@@ -112,6 +112,7 @@ class Session:
         if self.device.type == "cuda" and self.device.index is not None:
             torch.cuda.set_device(self.device)  # streams and events are made on the current card
         require_equal_parts(config.train)
+        require_unlabelled_use(config)
         torch.manual_seed(config.train.seed)
         if config.train.num_threads:
             torch.set_num_threads(config.train.num_threads)
@@ -207,12 +208,8 @@ class Session:
 
     def _sampler(self) -> ClipSampler:
         data, train = self.config.data, self.config.train
-        learned = list(self.dataset.split(LEARNED_SPLIT))
-        _require_boxes(learned, self.config.model, self.spec.kind)
-        if train.batch_unlabelled:
-            learned += unlabelled_records([Path(folder) for folder in data.unlabelled])
-        else:
-            learned = [record for record in learned if record.labelled]
+        _require_boxes(self.dataset.split(LEARNED_SPLIT), self.config.model, self.spec.kind)
+        learned = learned_records(self.dataset, self.config, self.watcher.note)
         uses_unlabelled = self.trainer.method.uses_unlabelled
         labels = self.dataset.labels
         for note in advice_on(self.config, learned, labels, uses_unlabelled=uses_unlabelled):
@@ -305,11 +302,13 @@ def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:
     )
     if settings.labelled_list is not None:
         split = read_split(Path(settings.labelled_list))
-        return apply_split(dataset, frozenset(split.labelled), split.key_frames)
+        labelled = frozenset(split.labelled)
+        part = settings.unlabelled_part
+        return apply_split(dataset, labelled, split.key_frames, unlabelled_part=part)
     if settings.labelled_fraction < 1:
         learned = dataset.split(LEARNED_SPLIT)
         chosen = choose_labelled(learned, settings.labelled_fraction, settings.labelled_seed)
-        return apply_split(dataset, chosen)
+        return apply_split(dataset, chosen, unlabelled_part=settings.unlabelled_part)
     return dataset
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from vadsdk.data.splits import UnlabelledPart
 from vadsdk.errors import ConfigError
 
 
@@ -39,6 +40,14 @@ class DataSettings(_Section):
     """Which share that is."""
     labelled_list: str | None = None
     """A file that `vadsdk data split` wrote; takes the place of fraction and seed."""
+    unlabelled_part: UnlabelledPart = "whole"
+    """Of each video whose annotation is hidden: all of it, or ("actions") only the stretches in
+    which an action is annotated, as if it had been trimmed to each of them. That is a use of its
+    annotation: not of what is done and where, but of when; the papers' trimmed setting (paper 1,
+    Table 4; paper 2, Table 5) does the same. Footage of `unlabelled` has none and stays whole."""
+    unlabelled_fraction: float = Field(default=1.0, gt=0, le=1)
+    """Share of the unlabelled videos, those of `unlabelled` among them, that is learned from, by
+    name and `labelled_seed` (paper 1, fig. 5); a larger one contains every smaller one."""
     store_size: int | None = Field(default=None, ge=16)
     """Rows and columns of the decoded frames in memory; None: the model's input and an eighth."""
     frame_stride: int | None = Field(default=None, ge=1)
