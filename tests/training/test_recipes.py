@@ -14,6 +14,7 @@ from vadsdk.errors import ConfigError
 from vadsdk.methods import METHODS, build_method
 from vadsdk.models import build_model
 from vadsdk.training.full_config import full_config
+from vadsdk.training.learned_records import require_unlabelled_use
 from vadsdk.training.recipes import RECIPES, recipe, recipe_summary
 from vadsdk.training.recipes.paper1 import PAPER1
 from vadsdk.training.recipes.paper2 import PAPER2
@@ -80,7 +81,7 @@ def test_the_full_config_is_read_back_as_the_same_run(name: str, tmp_path: Path)
 
 def test_the_full_config_has_what_the_recipe_leaves_to_defaults() -> None:
     settings = full_config(recipe("paper1-jhmdb21")).method_settings
-    assert settings["all_classes_until"] == 0.1  # not in the recipe
+    assert settings["consistency_target"] == "both"  # not in the recipe
     assert settings["terms"]["bce_weight"] == 1.0
 
 
@@ -126,7 +127,11 @@ STEPS = {
     "paper1-youtube-vos-10-e2e": 100 * 781,  # 3,124
     "smt-jhmdb21-20-mean-teacher": 50 * 132,  # 528
     "paper2-ucf101-24": 10 * 2659,
+    "paper2-ucf101-24-100-supervised": 10 * 2659,  # 340,336 frames in 128s
+    "paper2-jhmdb21-100-supervised": 10 * 178,  # 22,712 frames in 128s
     "paper2-ava-20-fixmatch": 10 * 1647,  # 210,795 key frames
+    "paper1-ucf101-24-20-e2e-untrimmed": 100 * 457,
+    "paper1-ucf101-24-20-e2e-unlabelled-20": 100 * 457,  # as with all unlabelled videos
     "paper3-ucf101": 180 * 239,  # 9,537 videos in forties
     "paper3-kinetics400-1-temporal-gradient": 45 * 3750,
 }
@@ -135,6 +140,79 @@ STEPS = {
 @pytest.mark.parametrize(("name", "steps"), STEPS.items())
 def test_steps_are_the_epochs_of_the_paper(name: str, steps: int) -> None:
     assert recipe(name).train.max_steps == steps
+
+
+@pytest.mark.parametrize("name", sorted(OF_PAPERS))
+def test_gradients_are_clipped_where_the_paper_or_its_code_does(name: str) -> None:
+    assert recipe(name).train.clip_norm == (40.0 if name.startswith("paper3") else None)
+
+
+@pytest.mark.parametrize("name", sorted({**PAPER1, **STABLE_MEAN_TEACHER}))
+def test_what_is_counted_in_epochs_is_a_share_of_the_recipe_s(name: str) -> None:
+    settings = full_config(recipe(name)).method_settings
+    epochs = 50 if name.startswith("smt") or "jhmdb21" in name else 100
+    if settings["terms"]["classification"] == "spread":
+        assert settings["terms"]["margin_step"] * epochs == 5
+    if "all_classes_until" in settings:
+        assert settings["all_classes_until"] * epochs == 10
+    has_phase = recipe(name).method in ("e2e", "stable_mean_teacher")
+    assert ("all_classes_until" in settings) == has_phase
+
+
+@pytest.mark.parametrize("name", sorted(n for n in OF_PAPERS if recipe(n).method == "e2e"))
+def test_paper_1_is_trained_with_its_equations_or_with_the_release_s(name: str) -> None:
+    settings = full_config(recipe(name)).method_settings
+    released = "released" in name
+    assert settings["attention"] == ("released" if released else "paper")
+    assert settings["original_view"] == "identity"
+    assert settings["shared_condition"] is not released
+    assert settings["consistency_on"] == ("logits" if released else "probabilities")
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_unlabelled_videos_are_trimmed_where_the_paper_has_them_trimmed(name: str) -> None:
+    config = recipe(name)
+    of_paper_1 = name in {**PAPER1, **STABLE_MEAN_TEACHER} and "ucf101-24" in name
+    trims = of_paper_1 and config.train.batch_unlabelled > 0 and not name.endswith("untrimmed")
+    if name.endswith("no-negatives"):
+        trims = True
+    assert config.data.unlabelled_part == ("actions" if trims else "whole")
+    require_unlabelled_use(config)
+
+
+def test_fig_5_has_shares_of_all_videos_in_steps_of_the_labelled_ones() -> None:
+    whole = recipe("paper1-ucf101-24-20-e2e")
+    for percent in (20, 40, 60):
+        config = recipe(f"paper1-ucf101-24-20-e2e-unlabelled-{percent}")
+        assert config.data.unlabelled_fraction * 80 == percent
+        data = config.data.model_copy(update={"unlabelled_fraction": 1.0})
+        assert config.model_copy(update={"data": data}) == whole
+
+
+@pytest.mark.parametrize("name", sorted(PAPER2))
+def test_a_step_of_paper_2_has_128_clips(name: str) -> None:
+    train = recipe(name).train
+    labelled = 128 if "-100-" in name else 64
+    assert train.batch_labelled == labelled
+    assert train.batch_unlabelled == (0 if recipe(name).method == "supervised" else 64)
+
+
+def test_table_5_of_paper_2_trims_and_changes_nothing_else() -> None:
+    whole = recipe("paper2-ucf101-24-5-dual-guidance")
+    trimmed = recipe("paper2-ucf101-24-5-dual-guidance-no-negatives")
+    assert trimmed.data.unlabelled_part == "actions"
+    assert trimmed.model_copy(update={"data": whole.data}) == whole
+
+
+@pytest.mark.parametrize("name", ["footage", *(n for n in RECIPES if n.startswith("toy-"))])
+def test_what_the_papers_settle_leaves_our_own_recipes_alone(name: str) -> None:
+    config = full_config(recipe(name))
+    assert config.train.clip_norm == (15.0 if name.startswith("toy-boxes") else 5.0)
+    assert config.data.unlabelled_fraction == 1.0
+    if config.method == "e2e":
+        settings = config.method_settings
+        assert (settings["attention"], settings["original_view"]) == ("min_max", "weak")
+        assert settings["all_classes_until"] == 0.1
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,11 @@ def train(
         typer.Option(help="Folder of footage without annotation; may be given again."),
     ] = None,
     labelled_fraction: Annotated[
-        float | None, typer.Option(help="Share of each class whose annotation is used, in (0, 1].")
+        float | None,
+        typer.Option(
+            help="Share of each class whose annotation is used, in (0, 1]. What is seen of the "
+            "other videos: --set data.unlabelled_fraction, data.unlabelled_part."
+        ),
     ] = None,
     labelled_list: Annotated[
         Path | None, typer.Option(help="File of `vadsdk data split`, instead of a fraction.")

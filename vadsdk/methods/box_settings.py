@@ -48,9 +48,8 @@ class PseudoBoxSettings(BaseModel):
     max_boxes: int = Field(default=20, ge=1)
     """Most boxes of a frame that teach."""
     negative_frames: Literal["none", "frame", "frame+boxes"] = "frame"
-    """What a frame teaches that is surely background: nothing (Table 5, "w/o"); the frame head (eq.
-    7, whose C + 1 classes have background among them); the boxes as well, which should then find
-    nothing."""
+    """What a frame teaches that is surely background: nothing; the frame head (eq. 7, whose C + 1
+    classes have background among them); the boxes as well, which should then find nothing."""
     box_weight: float = Field(default=1.0, ge=0)
     """Of the losses of boxes (eq. 8) and of their consistency."""
     frame_weight: float = Field(default=1.0, ge=0)

@@ -26,7 +26,7 @@ class DualGuidanceSettings(FamilySettings):
     | Tables 2 to 4, Mean-Teacher | `temporal_weight=0`, and of `pseudo_boxes` |
     | | `class_agreement=False, frame_weight=0` |
     | Tables 2 to 4, FixMatch | the same and `teacher="student"` |
-    | Table 5, without negative sampling | `pseudo_boxes.negative_frames="none"` |
+    | Table 5, without negative sampling | none; the run's `data.unlabelled_part="actions"` |
     | Table 6, without temporal | `temporal_weight=0` |
     | Fig. 4a | `pseudo_boxes.frame_threshold` |
     | Fig. 4b | `pseudo_boxes.objectness_threshold` |

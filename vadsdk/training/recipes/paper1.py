@@ -5,7 +5,7 @@ Kinetics and Charades (section 4), which is for the user to have: `--weights FIL
 sources that teaches too (fig. 4) is `--unlabelled DIR`.
 
 Departures of the paper's release from its text (reference.md sections 2.4 and 2.7) are the variants
-`-released` alone.
+`-released` alone; what the text leaves open and is the release's in all of them says so.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from typing import Any
 
 from vadsdk.methods import E2ESettings
 from vadsdk.training.recipes.paper1_training import (
+    EPOCHS,
     FULLY_LABELLED,
     DataSet,
+    counted_in_epochs,
     paper1_data,
     paper1_training,
 )
-from vadsdk.training.settings import RunConfig
+from vadsdk.training.settings import RunConfig, merged
 
 OBJECTIVE: Mapping[str, Any] = {
     "lambda_total": 0.1,  # of eq. 9; section 4, Training details; the release's too
@@ -29,9 +31,17 @@ OBJECTIVE: Mapping[str, Any] = {
     "lambda_loc": 0.7,  # lambda 2 of eq. 8; section 4, Training details; 1 in the release
     "window": 5,  # "2 future and 2 past frames"; section 4, Training details; 3 or 5 in the release
     "localisation": "variance",  # eq. 3; its two directions are added in the release
+    # Eq. 4 and 6 as written: neither they nor section 3.3 stretch a map, as the release does for
+    # each clip (min_max is that alone). Of eq. 6 the size |M|: a negative weight would reward
+    # disagreement.
+    "attention": "paper",
+    "original_view": "identity",  # v itself; section 3, fig. 2; the release's too
+    "augmented_view": "strong",  # A(v); the paper lists none of its own; a mirror in the release
+    "shared_condition": True,  # ours; in the release each view's masks are of its own best class
     "terms": {"classification": "spread"},  # "margin loss"; constant margin in the release
 }
-"""What all forms of the paper's own method share."""
+"""What all forms of the paper's own method share; that unlabelled masks are decoded for all classes
+at first, the release's, is added with the epochs (`counted_in_epochs`)."""
 
 TABLE1: dict[str, Mapping[str, Any]] = {
     "cc": {"localisation": "none"},
@@ -52,14 +62,14 @@ TABLE3: dict[str, Mapping[str, Any]] = {
 """Rows of Table 3: V variance, VC cyclic, G gradient, L2 the loss without attention beside it."""
 
 TABLE2: dict[str, Mapping[str, Any]] = {
-    "supervised": {},
+    "supervised": {"view": OBJECTIVE["original_view"]},  # eq. 7 alone
     "pseudo_label": {"num_rounds": 3},  # "multiple iterations of training", section 4: no number
     "mixmatch": {},  # Berthelot et al.'s own numbers; the paper gives none
     "co_ssd": {"pseudo_masks": {"consistency_of": "actors", "loc_weight": 0.0}},  # CC: classes
     "e2e": {**OBJECTIVE, **TABLE3["v-vc-l2"]},  # "Ours": 69.9 and 72.1 are Table 3's best row
 }
-"""Methods of Table 2. Views of all are those of the methods' defaults, a weak and a strong one, as
-section 4 has it for the baselines; it gives no thresholds."""
+"""Methods of Table 2. Views of the second to fourth are those of the methods' defaults, weak and
+strong, as section 4 has it for the baselines; it gives no thresholds."""
 
 SHARES: dict[DataSet, int] = {"ucf101-24": 20, "jhmdb21": 30, "youtube-vos": 10}
 """Percent of labels: section 4, Implementation Details; Table 5."""
@@ -84,7 +94,7 @@ def paper1_table2(data_set: DataSet, percent: int, method: str) -> RunConfig:
     """Return a method of paper 1's Table 2 and fig. 3 with a share of the labels.
 
     Its `e2e` is variance, cyclic variance and L2, as all of the paper after section 4.1; 100 % is
-    "Ours" among the fully supervised. Unlabelled videos are whole: Table 4, untrimmed.
+    "Ours" among the fully supervised. UCF101-24's unlabelled videos are trimmed (section 6).
     """
     return _run(data_set, percent, method, TABLE2[method])
 
@@ -92,6 +102,26 @@ def paper1_table2(data_set: DataSet, percent: int, method: str) -> RunConfig:
 def paper1_table3(data_set: DataSet, row: str) -> RunConfig:
     """Return a row of paper 1's Table 3: variance (v), cyclic (vc), gradient (g), plain L2 (l2)."""
     return _run(data_set, SHARES[data_set], "e2e", {**OBJECTIVE, **TABLE3[row]})
+
+
+def paper1_table4() -> RunConfig:
+    """Return the untrimmed row of paper 1's Table 4; all others of UCF101-24 are trimmed."""
+    config = paper1_table2("ucf101-24", 20, "e2e")
+    return merged(config, {}, {"data": {"unlabelled_part": "whole"}})
+
+
+def paper1_fig5(percent: int) -> RunConfig:
+    """Return paper 1's fig. 5 (section 6): 20 % labels, and fewer unlabelled videos than the rest.
+
+    It takes as many steps as with all of them, so that nothing but their number differs; epochs
+    would be shorter.
+
+    Args:
+        percent: of all videos, those without labels that are learned from.
+    """
+    share = percent / (100 - SHARES["ucf101-24"])
+    config = paper1_table2("ucf101-24", 20, "e2e")
+    return merged(config, {}, {"data": {"unlabelled_fraction": share}})
 
 
 def paper1_table5(percent: int, method: str) -> RunConfig:
@@ -129,13 +159,14 @@ def _run(
     settings: Mapping[str, Any],
     model_settings: Mapping[str, Any] | None = None,
 ) -> RunConfig:
+    is_supervised = method == "supervised"
     return RunConfig(
         model="videocapsnet",  # section 3.1
         model_settings=dict(model_settings or {}),
         method=method,
-        method_settings=dict(settings),
-        data=paper1_data(data_set, percent),
-        train=paper1_training(data_set, percent, is_supervised=method == "supervised"),
+        method_settings=counted_in_epochs(method, settings, EPOCHS[data_set]),
+        data=paper1_data(data_set, percent, is_supervised=is_supervised),
+        train=paper1_training(data_set, percent, is_supervised=is_supervised),
     )
 
 
@@ -159,6 +190,7 @@ def _table2() -> dict[str, Callable[[], RunConfig]]:
     }
 
 
+_FIG5 = (20, 40, 60)  # 1x to 3x; 4x, 80 %, is the method's own run
 _TABLE5 = ((10, "supervised"), (10, "e2e"), (FULLY_LABELLED, "supervised"))
 _ROUTING_3D = ((20, "e2e"), (20, "supervised"), (FULLY_LABELLED, "supervised"))
 _BOTH: tuple[DataSet, ...] = ("ucf101-24", "jhmdb21")
@@ -176,6 +208,11 @@ PAPER1: dict[str, Callable[[], RunConfig]] = {
         f"paper1-{data}-{SHARES[data]}-e2e-{row}": partial(paper1_table3, data, row)
         for data in _BOTH
         for row in TABLE3
+    },
+    "paper1-ucf101-24-20-e2e-untrimmed": paper1_table4,
+    **{
+        f"paper1-ucf101-24-20-e2e-unlabelled-{percent}": partial(paper1_fig5, percent)
+        for percent in _FIG5
     },
     **{
         f"paper1-youtube-vos-{percent}-{method}": partial(paper1_table5, percent, method)

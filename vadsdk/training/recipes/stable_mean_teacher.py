@@ -1,7 +1,8 @@
 """Stable Mean Teacher (AAAI 2025): `smt-DATA-PERCENT-METHOD[-VARIANT]`, on paper 1's network.
 
-Facts are those of reference.md section 5. The optimiser and batches that are not there are paper
-1's (its section 4).
+Facts are those of reference.md section 5. What is not there of data, optimiser and batches is paper
+1's (its sections 4 and 6); so are the release's phase of all classes and the margin's epochs, here
+of 50.
 """
 
 from __future__ import annotations
@@ -12,7 +13,12 @@ from typing import Any
 
 from vadsdk.methods import StableMeanTeacherSettings
 from vadsdk.training.recipes.paper1 import TABLE2
-from vadsdk.training.recipes.paper1_training import DataSet, paper1_data, paper1_training
+from vadsdk.training.recipes.paper1_training import (
+    DataSet,
+    counted_in_epochs,
+    paper1_data,
+    paper1_training,
+)
 from vadsdk.training.settings import RunConfig
 
 SHARES: dict[DataSet, int] = {"ucf101-24": 10, "jhmdb21": 20, "youtube-vos": 10}
@@ -67,16 +73,14 @@ def _run(
     settings: Mapping[str, Any],
     model_settings: Mapping[str, Any] | None = None,
 ) -> RunConfig:
-    percent = SHARES[data_set]
+    percent, is_supervised = SHARES[data_set], method == "supervised"
     return RunConfig(
         model="videocapsnet",  # reference section 5: "same net"
         model_settings=dict(model_settings or {}),
         method=method,
-        method_settings=dict(settings),
-        data=paper1_data(data_set, percent),
-        train=paper1_training(
-            data_set, percent, is_supervised=method == "supervised", epochs=EPOCHS
-        ),
+        method_settings=counted_in_epochs(method, settings, EPOCHS),
+        data=paper1_data(data_set, percent, is_supervised=is_supervised),
+        train=paper1_training(data_set, percent, is_supervised=is_supervised, epochs=EPOCHS),
     )
 
 
