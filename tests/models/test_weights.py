@@ -265,6 +265,7 @@ def test_the_report_names_skipped_tensors_and_cuts_long_lists() -> None:
     report = WeightsReport(
         path=Path("a.pt"),
         prefix="",
+        file_prefix="",
         matched=("a",),
         skipped_shape=("b.weight", "b.bias"),
         missing=tuple(f"c{i}.weight" for i in range(8)),

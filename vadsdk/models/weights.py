@@ -14,16 +14,18 @@
     module.x, module.y        a network of x and y      as x, y (nn.DataParallel's prefix)
 
 Where one lies in the other is not configured: it is the pair of prefixes under which most names
-agree. Class-dependent tensors are not configured either: their shapes tell.
+agree. Class-dependent tensors are not configured either: their shapes tell. Several files may
+each fill a part, as 3D-ResNeXt-101's and Darknet's do in yowo; `weights_gaps` says what a file of
+one may lack.
 To continue a network exactly, with its labels, use `checkpoint_file.load_weights`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,49 +33,10 @@ from torch import Tensor, nn
 from vadsdk.errors import ModelFileError
 from vadsdk.models.public_names import known_names
 from vadsdk.models.weights_file import read_tensors
+from vadsdk.models.weights_gaps import require_no_gaps
+from vadsdk.models.weights_report import WeightsReport, brief, counted, splits, whole_parts
 
-_COUNTER = "num_batches_tracked"
-"""Of a batch norm: files older than PyTorch 0.4.1 lack it and nothing here needs it, so it is taken
-where it comes, but is no evidence that a file fits and is not missed."""
-_NUM_NAMED = 6
 _UNCHANGED = "The network is unchanged."
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WeightsReport:
-    """What was taken from a weights file and what was not."""
-
-    path: Path
-    """The file."""
-    prefix: str
-    """What stands before the file's names in the network, as in "conv1."; "" if nothing does."""
-    matched: tuple[str, ...]
-    """The network's tensors that now hold the file's values."""
-    skipped_shape: tuple[str, ...]
-    """The network's tensors that the file has in another shape (other classes); unchanged."""
-    missing: tuple[str, ...]
-    """The network's tensors that the file does not have; unchanged."""
-    unused: tuple[str, ...]
-    """The file's tensors, by its own names, that the network does not have."""
-
-    def __str__(self) -> str:
-        """Return two lines for the terminal: what was taken, and what was left."""
-        total = len(self.matched) + len(self.skipped_shape) + len(self.missing)
-        place = f" (under {self.prefix!r})" if self.prefix else ""
-        left = [
-            f"{len(names)} {what}: {_brief(names, whole)}"
-            for names, what, whole in (
-                (self.skipped_shape, "of another shape", True),
-                (self.missing, "not in the file", False),
-                (self.unused, "in the file alone", False),
-            )
-            if names
-        ]
-        return (
-            f"initial weights: {len(self.matched)} of the network's {total} tensors{place} "
-            f"come from {self.path.name}\n"
-            f"not taken: {'; '.join(left) or 'nothing'}"
-        )
 
 
 def load_initial_weights(network: nn.Module, path: Path) -> WeightsReport:
@@ -88,37 +51,86 @@ def load_initial_weights(network: nn.Module, path: Path) -> WeightsReport:
 
     Raises:
         ModelFileError: not a weights file (see `read_tensors`), one of another network or of
-            another width (less than half of the tensors fit), or one with values not finite.
+            another width (less than half of the tensors fit), one with gaps in what it brings (see
+            `weights_gaps`), or one with values not finite.
     """
+    (report,) = load_initial_files(network, (path,))
+    return report
+
+
+def load_initial_files(network: nn.Module, paths: Sequence[Path]) -> tuple[WeightsReport, ...]:
+    """Give a network the weights of several files, each for a part of its own.
+
+    So are paper 2's: one of 3D-ResNeXt-101, one of Darknet-19.
+
+    Args:
+        network: changed in place, or not at all.
+        paths: as `load_initial_weights` takes them; each must fill something.
+
+    Returns:
+        A report of each file.
+
+    Raises:
+        ModelFileError: see `load_initial_weights`; or two files fill the same tensors.
+    """
+    fillings = [_read_filling(network, path) for path in paths]
+    reports = tuple(filling.report for filling in fillings)
+    for index, report in enumerate(reports):
+        for earlier in reports[:index]:
+            _require_apart(earlier, report)
+    for filling in fillings:
+        network.load_state_dict(filling.values, strict=False)
+    return reports
+
+
+class _Filling(NamedTuple):
+    report: WeightsReport
+    values: dict[str, Tensor]
+
+
+def _read_filling(network: nn.Module, path: Path) -> _Filling:
+    """Return what a file gives a network, checked but not yet given."""
     state = dict(network.state_dict())
     own_tensors = read_tensors(path)
     own_names = known_names(own_tensors)
     tensors = {name: own_tensors[own_name] for name, own_name in own_names.items()}
     file_prefix, prefix = _find_prefixes(tensors, state)
-    placed = {
-        prefix + name.removeprefix(file_prefix): tensor
-        for name, tensor in tensors.items()
+    places = {
+        name: prefix + name.removeprefix(file_prefix)
+        for name in tensors
         if name.startswith(file_prefix)
     }
+    placed = {place: tensors[name] for name, place in places.items()}
     common = [name for name in state if name in placed]
     matched = tuple(name for name in common if placed[name].shape == state[name].shape)
     skipped = tuple(name for name in common if placed[name].shape != state[name].shape)
     _require_fit(path, tensors, state, placed, matched, skipped)
-    _require_finite(path, placed, matched)
-    network.load_state_dict({name: placed[name] for name in matched}, strict=False)
-    return WeightsReport(
+    leftovers = {name: tensors[name] for name in tensors if places.get(name) not in state}
+    report = WeightsReport(
         path=path,
         prefix=prefix,
+        file_prefix=file_prefix,
         matched=matched,
         skipped_shape=skipped,
-        missing=tuple(name for name in _counted(state) if name not in placed),
-        unused=tuple(
-            own_name
-            for name, own_name in own_names.items()
-            if not name.startswith(file_prefix)
-            or prefix + name.removeprefix(file_prefix) not in state
-        ),
+        missing=tuple(name for name in counted(state) if name not in placed),
+        unused=tuple(own_names[name] for name in leftovers),
     )
+    require_no_gaps(network, report, leftovers)
+    _require_finite(path, placed, matched)
+    return _Filling(report, {name: placed[name] for name in matched})
+
+
+def _require_apart(earlier: WeightsReport, later: WeightsReport) -> None:
+    """Raise if two files fill the same tensors."""
+    filled = set(earlier.matched)
+    both = [name for name in counted(later.matched) if name in filled]
+    if both:
+        rest = [name for name in later.matched + earlier.matched if name not in both]
+        raise ModelFileError(
+            f"{later.path} would overwrite {len(both)} tensors that {earlier.path} fills: "
+            f"{brief(whole_parts(both, rest))}. Give one of the two, or files of different parts "
+            f"of the network. {_UNCHANGED}"
+        )
 
 
 def _find_prefixes(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> tuple[str, str]:
@@ -128,13 +140,13 @@ def _find_prefixes(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]) -
     backbone of another width is found and named, not laid over layers that happen to fit.
     """
     prefixes_by_tail: dict[str, list[str]] = defaultdict(list)
-    for name in _counted(tensors):
-        for head, tail in _splits(name):
+    for name in counted(tensors):
+        for head, tail in splits(name):
             prefixes_by_tail[tail].append(head)
     names: Counter[tuple[str, str]] = Counter()
     shapes: Counter[tuple[str, str]] = Counter()
-    for name in _counted(state):
-        for head, tail in _splits(name):
+    for name in counted(state):
+        for head, tail in splits(name):
             for file_head in prefixes_by_tail.get(tail, ()):
                 names[file_head, head] += 1
                 shapes[file_head, head] += tensors[file_head + tail].shape == state[name].shape
@@ -143,18 +155,6 @@ def _find_prefixes(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]) -
         key=lambda pair: (names[pair], shapes[pair], -len(pair[0]) - len(pair[1])),
         default=("", ""),
     )
-
-
-def _splits(name: str) -> Iterable[tuple[str, str]]:
-    """Yield ("", "a.b.c"), ("a.", "b.c"), ("a.b.", "c")."""
-    yield "", name
-    for place, letter in enumerate(name[:-1], start=1):
-        if letter == ".":
-            yield name[:place], name[place:]
-
-
-def _counted(names: Iterable[str]) -> list[str]:
-    return [name for name in names if not name.endswith(_COUNTER)]
 
 
 def _require_fit(
@@ -166,7 +166,7 @@ def _require_fit(
     skipped: tuple[str, ...],
 ) -> None:
     """Raise unless most common tensors fit and they are half of the file or half of the network."""
-    fitting, num_file, num_network = (len(_counted(names)) for names in (matched, tensors, state))
+    fitting, num_file, num_network = (len(counted(names)) for names in (matched, tensors, state))
     if skipped and fitting <= len(skipped):
         name = skipped[0]
         raise ModelFileError(
@@ -196,10 +196,3 @@ def _require_finite(path: Path, placed: Mapping[str, Tensor], matched: Iterable[
 def _first(tensors: Mapping[str, Tensor]) -> str:
     name = next(iter(tensors), None)
     return "nothing" if name is None else f"{name!r} {tuple(tensors[name].shape)}"
-
-
-def _brief(names: Iterable[str], whole: bool) -> str:
-    """Return a few names, or (not `whole`) the modules at the top that they lie in."""
-    shown = list(dict.fromkeys(name if whole else name.partition(".")[0] for name in names))
-    rest = f" and {len(shown) - _NUM_NAMED} more" if len(shown) > _NUM_NAMED else ""
-    return ", ".join(shown[:_NUM_NAMED]) + rest
