@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from tiny_data import make_dataset
 from typer.testing import CliRunner, Result
 
 from vadsdk.cli.app import app
 from vadsdk.cli.train import METHOD_NAMES, MODEL_NAMES
 from vadsdk.methods import METHODS
-from vadsdk.models import MODELS
+from vadsdk.models import MODELS, build_model
 from vadsdk.training import run_folder
 from vadsdk.training.settings import read_config
 
@@ -51,6 +52,25 @@ def test_a_stopped_run_goes_on_with_another_rate_and_nothing_else_named(tmp_path
     text = " ".join(other.output.split())
     assert "train.max_steps is 1 there, not 2" in text
     assert "With --set may change: train.learning_rate" in text
+
+
+def test_each_file_of_weights_is_reported_and_stands_in_the_config(tmp_path: Path) -> None:
+    data, out = make_dataset(tmp_path / "data"), tmp_path / "run"
+    state = build_model("videocapsnet-n", 2).state_dict()
+    backbone = {n: t for n, t in state.items() if n.startswith(("fine.", "middle.", "deep."))}
+    rest = {name: tensor for name, tensor in state.items() if name not in backbone}
+    files = [str(tmp_path / "backbone.pt"), str(tmp_path / "rest.pt")]
+    for file, tensors in zip(files, (backbone, rest), strict=True):
+        torch.save(tensors, file)
+    settings = ["model_settings.input_size=80", "train.max_steps=1", "data.bank=off"]
+    options = ["--data", data, "--model", "videocapsnet-n", "--method", "supervised", "--out", out]
+    overrides = [part for setting in settings for part in ("--set", setting)]
+    done = run("train", *options, *overrides, "--weights", files[0], "--weights", files[1])
+    assert done.exit_code == 0, done.output
+    assert read_config(out / run_folder.CONFIG).weights == tuple(files)
+    said = " ".join(done.output.split())
+    assert "come from backbone.pt" in said
+    assert "come from rest.pt" in said
 
 
 def run(*arguments: object) -> Result:

@@ -15,12 +15,16 @@ from torch import Tensor, nn
 from vadsdk.models.backbones.i3d import I3D, I3DConfig
 from vadsdk.models.darknet_weights import darknet19_records
 from vadsdk.models.videocapsnet import VideoCapsNet
-from vadsdk.models.weights import load_initial_weights
+from vadsdk.models.weights import load_initial_files, load_initial_weights
 from vadsdk.models.yowo import Yowo, YowoSettings
 
 pytestmark = pytest.mark.golden
 
 COUNTER = "num_batches_tracked"
+KINETICS_CLASSES = {
+    "module.fc.weight": torch.ones(()).expand(400, 2048),
+    "module.fc.bias": torch.ones(()).expand(400),
+}
 Entries = list[tuple[str, tuple[int, ...]]]
 
 
@@ -76,34 +80,42 @@ def test_a_checkpoint_of_yowo_fills_all_but_other_classes_and_the_frame_head(
     assert_filled(untouched, state, [name for name, _ in entries if name != "conv_final.weight"])
 
 
-def test_a_kinetics_file_fills_the_3d_backbone(
-    tmp_path: Path, golden_folder: Path, untouched: nn.Module
-) -> None:
+def kinetics_file(folder: Path, golden_folder: Path) -> tuple[Path, dict[str, Tensor]]:
+    """Write a file of 3D-ResNeXt-101; return its tensors by their names in YOWO, too."""
     prefix = "backbone_3d."
     entries = [e for e in released(golden_folder / "yowo_keys.json") if e[0].startswith(prefix)]
     state = constants(entries)
     file = {f"module.{name.removeprefix(prefix)}": tensor for name, tensor in state.items()}
-    classifier = {"module.fc.weight": torch.ones(400, 2048), "module.fc.bias": torch.ones(400)}
-    path = tmp_path / "resnext-101-kinetics.pth"
-    torch.save({"epoch": 1, "arch": "resnext-101", "state_dict": file | classifier}, path)
+    path = folder / "resnext-101-kinetics.pth"
+    torch.save({"epoch": 1, "arch": "resnext-101", "state_dict": file | KINETICS_CLASSES}, path)
+    return path, state
+
+
+def test_a_kinetics_file_fills_the_3d_backbone(
+    tmp_path: Path, golden_folder: Path, untouched: nn.Module
+) -> None:
+    prefix = "backbone_3d."
+    path, state = kinetics_file(tmp_path, golden_folder)
     report = load_initial_weights(untouched, path)
     assert report.prefix == prefix
     assert report.skipped_shape == ()
-    assert report.unused == tuple(classifier)
+    assert report.unused == tuple(KINETICS_CLASSES)
+    assert report.unused_parts == ("module.fc",)
     assert {name.partition(".")[0] for name in report.missing} == {
         *("backbone_2d", "cfam", "conv_final", "frame_head")
     }
-    assert_filled(untouched, state, [name for name, _ in entries])
+    assert_filled(untouched, state, list(state))
 
 
-def test_a_darknet_file_fills_the_2d_backbone(
-    tmp_path: Path, golden_folder: Path, untouched: nn.Module
-) -> None:
-    """Each record's first and last value say which it is; the rest is 0."""
+def darknet_file(folder: Path, golden_folder: Path) -> tuple[Path, list[str]]:
+    """Write a file of Darknet-19; return the names of its tensors.
+
+    Each record's first and last value say which it is; the rest is 0.
+    """
     released = json.loads((golden_folder / "yowo_keys.json").read_text())["darknet_weights"]
     records = [(name, tuple(shape), offset) for name, shape, offset in released["records"]]
     assert [(name, shape) for name, shape, _ in records] == [*map(tuple, darknet19_records())]
-    path, header = tmp_path / "yolov2.weights", struct.pack("<4i", 0, 1, 0, 7)
+    path, header = folder / "yolov2.weights", struct.pack("<4i", 0, 1, 0, 7)
     with path.open("wb") as file:
         file.write(header)
         for row, (_, shape, offset) in enumerate(records, start=1):
@@ -111,12 +123,22 @@ def test_a_darknet_file_fills_the_2d_backbone(
                 file.seek(len(header) + 4 * place)
                 file.write(struct.pack("<f", value))
     assert path.stat().st_size == released["file_bytes"]
-    report = load_initial_weights(untouched, path)
-    assert report.prefix == "backbone_2d."
-    assert report.unused == report.skipped_shape == ()
-    assert len(report.matched) == len(records)
+    return path, [name for name, _, _ in records]
+
+
+def test_the_files_of_both_backbones_fill_what_paper_2_starts_from(
+    tmp_path: Path, golden_folder: Path, untouched: nn.Module
+) -> None:
+    deep_path, state = kinetics_file(tmp_path, golden_folder)
+    flat_path, names = darknet_file(tmp_path, golden_folder)
+    deep, flat = load_initial_files(untouched, [deep_path, flat_path])
+    assert deep.prefix == "backbone_3d."
+    assert_filled(untouched, state, list(state))
+    assert flat.prefix == "backbone_2d."
+    assert flat.unused == flat.skipped_shape == ()
+    assert len(flat.matched) == len(names)
     tensors = untouched.state_dict()
-    for row, (name, _, _) in enumerate(records, start=1):
+    for row, name in enumerate(names, start=1):
         values = tensors[f"backbone_2d.{name}"].flatten()
         assert (values[0].item(), values[-1].item()) == (row, -row), name
 

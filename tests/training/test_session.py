@@ -157,6 +157,17 @@ def test_settings_that_help_a_run_that_diverged_may_change_and_are_told(tmp_path
     assert len(notes) == 2
 
 
+def test_other_weights_are_other_settings_and_one_file_may_stand_alone(tmp_path: Path) -> None:
+    """As it does in the config.json of earlier versions."""
+    started = with_overrides(RunConfig(), ['weights=["a.pt"]'])
+    values = json.loads(started.model_dump_json()) | {"weights": "a.pt"}
+    (tmp_path / run_folder.CONFIG).write_text(json.dumps(values))
+    assert run_folder.start_run(tmp_path, started, resume=True) == started
+    asked = with_overrides(RunConfig(), ['weights=["a.pt", "b.pt"]'])
+    with pytest.raises(TrainingError, match=r"weights is \['a.pt'\] there, not \['a.pt', 'b.pt'\]"):
+        run_folder.start_run(tmp_path, asked, resume=True)
+
+
 def test_a_run_that_could_not_start_leaves_the_folder_free(tmp_path: Path) -> None:
     config = tiny_run(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="nowhere does not exist"):

@@ -59,3 +59,22 @@ def test_none_leaves_a_field_as_the_recipe_has_it() -> None:
         recipe("paper1-jhmdb21"), {"model": None}, {"data": {"root": "d", "format": None}}
     )
     assert (config.model, config.data.root, config.data.format) == ("videocapsnet", "d", "jhmdb21")
+
+
+@pytest.mark.parametrize(
+    ("written", "files"),
+    [(None, ()), ("i3d.pt", ("i3d.pt",)), (["a.pth", "b.weights"], ("a.pth", "b.weights"))],
+)
+def test_weights_are_files_as_one_name_or_several(
+    tmp_path: Path, written: object, files: tuple[str, ...]
+) -> None:
+    """Config files of earlier versions hold one name, or null."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"weights": written}))
+    config = read_config(path)
+    assert config.weights == files
+    assert with_overrides(RunConfig(), [f"weights={json.dumps(written)}"]) == config
+    path.write_text(config.model_dump_json())
+    assert read_config(path) == config
+    assert merged(config, {"weights": None}, {}) == config
+    assert merged(config, {"weights": ["c.pt"]}, {}).weights == ("c.pt",)

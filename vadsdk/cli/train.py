@@ -48,7 +48,11 @@ def train(
     model: Annotated[str | None, typer.Option(help=f"Network: {', '.join(MODEL_NAMES)}.")] = None,
     method: Annotated[str | None, typer.Option(help=f"Method: {', '.join(METHOD_NAMES)}.")] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Weights to start from: a checkpoint or public ones.")
+        list[Path] | None,
+        typer.Option(
+            help="Weights to start from, a checkpoint or public ones; may be given again, each "
+            "file for a part of the network."
+        ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="JSON file with settings.")] = None,
     recipe: Annotated[
@@ -82,7 +86,7 @@ def train(
             "split_index": split_index,
         }
     }
-    top = {"model": model, "method": method, "weights": str(weights) if weights else None}
+    top = {"model": model, "method": method, "weights": list(map(str, weights or ())) or None}
     given = (config, recipe, set_, *sections["data"].values(), *top.values())
     resume = resume or was_restarted(out)
     if resume and not any(value for value in given if value is not set_):

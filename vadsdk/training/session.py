@@ -326,10 +326,11 @@ def _build_network(
     config: RunConfig, labels: tuple[str, ...], watcher: Watcher, *, on_gpu: bool = False
 ) -> nn.Module:
     network = build_model(config.model, len(labels), config.model_settings)
-    if config.weights is not None:
-        from vadsdk.models.weights import load_initial_weights
+    if config.weights:
+        from vadsdk.models.weights import load_initial_files
 
-        watcher.note(str(load_initial_weights(network, Path(config.weights))))
+        for report in load_initial_files(network, [Path(file) for file in config.weights]):
+            watcher.note(str(report))
     if config.train.precision != "fp32" or on_gpu:
         for module in network.modules():
             if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):

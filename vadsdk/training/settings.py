@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from vadsdk.data.splits import UnlabelledPart
@@ -131,10 +131,18 @@ class RunConfig(_Section):
     """Name of the method."""
     method_settings: dict[str, Any] = Field(default_factory=dict)
     """Options of the method; each method checks its own."""
-    weights: str | None = None
-    """Weights to start from: public ones of the backbone or the network, or a checkpoint."""
+    weights: tuple[str, ...] = ()
+    """Files of weights to start from: public ones of the network or its backbones, or a checkpoint.
+    Each fills a part of its own. One may be given as plain text, as older `config.json` hold it."""
     data: DataSettings = Field(default_factory=DataSettings)
     train: TrainSettings = Field(default_factory=TrainSettings)
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _as_files(cls, value: object) -> object:
+        if value is None:
+            return ()
+        return (value,) if isinstance(value, str) else value
 
 
 def read_config(path: Path) -> RunConfig:

@@ -1,8 +1,9 @@
 """Paper 2 (Singh et al. 2024, dual guidance): `paper2-DATA-PERCENT-METHOD[-VARIANT]`.
 
 Networks start from scratch, the upper halves of Tables 2 and 3. For the lower halves and Table 4
-add `--weights FILE`, one that has backbones of Kinetics and Darknet-19. No code of the paper is
-public (reference.md section 3.4); a number that it does not give says so.
+add the public files of both backbones: `--weights RESNEXT_KINETICS.pth --weights yolov2.weights`;
+for J-HMDB-21 the former is the one that was fine-tuned on HMDB-51 (section 4.4.2). No code of the
+paper is public (reference.md section 3.4); a number that it does not give says so.
 """
 
 from __future__ import annotations
