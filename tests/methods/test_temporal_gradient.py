@@ -21,6 +21,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "box without a frame head": lambda: BoxNetwork(frame_head=False),
     "recognition": lambda: build_model("r3d-n", NUM_CLASSES, TINY),
     "i3d": lambda: build_model("r3d-n", NUM_CLASSES, {**TINY, "backbone": "i3d"}),
+    "resnext101": lambda: build_model("r3d-n", NUM_CLASSES, {**TINY, "backbone": "resnext101"}),
 }
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,12 +15,18 @@ from vadsdk.export import export_onnx
 from vadsdk.methods import build_method
 from vadsdk.models import build_model
 from vadsdk.models.backbones.i3d import I3D, I3DConfig
+from vadsdk.models.backbones.resnext3d import ResNeXt3d
 from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
+from vadsdk.models.recogniser import BACKBONES, RecogniserSettings
 from vadsdk.models.weights import load_initial_weights
 from vadsdk.runtime import load_model
 
 LABELS = ("jump", "run", "wave")
-TINY = {"input_size": 32, "clip_length": 4, "width": 0.125}
+TINY = {"input_size": 32, "clip_length": 8, "width": 0.125}
+
+
+def test_every_backbone_may_be_asked_for() -> None:
+    assert RecogniserSettings.model_fields["backbone"].annotation == Literal[tuple(BACKBONES)]
 
 
 def tiny(**settings: object) -> nn.Module:
@@ -27,18 +34,18 @@ def tiny(**settings: object) -> nn.Module:
     return build_model("r3d18", len(LABELS), {**TINY, **settings}).eval()
 
 
-@pytest.mark.parametrize("backbone", ["r3d18", "i3d"])
+@pytest.mark.parametrize("backbone", BACKBONES)
 @torch.no_grad()
 def test_a_head_on_any_backbone_answers_each_clip_alone(backbone: str) -> None:
     network = tiny(backbone=backbone)
-    clips = torch.randn(2, 3, 4, 32, 32)
+    clips = torch.randn(2, 3, 8, 32, 32)
     logits = network(clips).class_logits
     assert logits.shape == (2, 3)
     torch.testing.assert_close(logits[1:], network(clips[1:]).class_logits)
     assert all(network.get_submodule(name) for name in network.stage_names)
 
 
-@pytest.mark.parametrize("backbone", ["r3d18", "i3d"])
+@pytest.mark.parametrize("backbone", BACKBONES)
 @torch.no_grad()
 def test_a_checkpoint_builds_its_network_again(tmp_path: Path, backbone: str) -> None:
     network = tiny(backbone=backbone, dropout=0.2, frame_stride=3)
@@ -47,13 +54,14 @@ def test_a_checkpoint_builds_its_network_again(tmp_path: Path, backbone: str) ->
     loaded, came = load_checkpoint(tmp_path / "best.safetensors")
     assert came == spec
     assert (came.kind, came.frame_stride, came.input_height) == ("recognition", 3, 32)
-    assert came.pixel_mean == network.pixel_mean != (0.0, 0.0, 0.0)
-    clips = torch.randn(1, 3, 4, 32, 32)
+    assert came.pixel_mean == network.pixel_mean == BACKBONES[backbone].pixel_mean
+    assert came.pixel_std == network.pixel_std == BACKBONES[backbone].pixel_std
+    clips = torch.randn(1, 3, 8, 32, 32)
     assert torch.equal(loaded(clips).class_logits, network(clips).class_logits)
 
 
 def test_dropout_is_of_the_training_alone() -> None:
-    network, clips = tiny(dropout=0.9), torch.randn(2, 3, 4, 32, 32)
+    network, clips = tiny(dropout=0.9), torch.randn(2, 3, 8, 32, 32)
     assert torch.equal(network(clips).class_logits, network(clips).class_logits)
     network.cls_head.train()
     assert not torch.equal(network(clips).class_logits, network(clips).class_logits)
@@ -63,6 +71,7 @@ def test_dropout_is_of_the_training_alone() -> None:
     ("settings", "message"),
     [
         ({"backbone": "i3d", "pool_after_first_stage": False}, "an option of backbone = r3d18"),
+        ({"backbone": "joining", "clip_length": 12}, "clip_length of .* is 8 or a multiple"),
         ({"backbone": "x3d"}, "'backbone' of model 'r3d18' cannot be 'x3d'"),
         ({"droput": 0.1}, "'droput'. Did you mean 'dropout'"),
         ({"input_size": 16}, "'input_size' .* cannot be 16"),
@@ -89,12 +98,13 @@ def test_the_small_one_costs_a_fraction_of_the_large_one() -> None:
     assert round(work["r3d18"] / work["r3d-n"]) == 43
 
 
-def test_training_and_the_exported_file_see_the_same_pixels(tmp_path: Path) -> None:
-    network = tiny()
-    clips = torch.randint(0, 256, (3, 4, 32, 32, 3), dtype=torch.uint8)
+@pytest.mark.parametrize("backbone", ["r3d18", "joining"])  # slow: others in detectors
+def test_training_and_the_exported_file_see_the_same_pixels(tmp_path: Path, backbone: str) -> None:
+    network = tiny(backbone=backbone)
+    clips = torch.randint(0, 256, (3, 8, 32, 32, 3), dtype=torch.uint8)
     with torch.no_grad():  # the head is small at the start, and so would be every difference
-        network.cls_head.fc_cls.weight.mul_(100)
         view = build_method("supervised", network)._views.make(clips, "identity")
+        network.cls_head.fc_cls.weight.div_(network(view.clips).class_logits.std())
         expected = network(view.clips).class_logits.softmax(1).numpy()
     export_onnx(network, network.spec("r3d18", LABELS), tmp_path / "model.onnx")
     came = load_model(tmp_path / "model.onnx").infer(clips.numpy())
@@ -113,7 +123,44 @@ def test_public_weights_of_a_backbone_start_a_recogniser(tmp_path: Path) -> None
     assert torch.equal(network.get_submodule("backbone.Conv3d_1a_7x7").conv3d.weight, first)
 
 
-@pytest.mark.parametrize("backbone", ["r3d18", "i3d"])
+def test_public_weights_of_3d_resnext_101_start_a_recogniser(tmp_path: Path) -> None:
+    public = ResNeXt3d(width=0.125)
+    state = {f"module.{name}": tensor for name, tensor in public.state_dict().items()}
+    state |= {"module.fc.weight": torch.ones(400, 256), "module.fc.bias": torch.ones(400)}
+    torch.save({"arch": "resnext-101", "state_dict": state}, tmp_path / "resnext-101-kinetics.pth")
+    network = tiny(backbone="resnext101")
+    report = load_initial_weights(network, tmp_path / "resnext-101-kinetics.pth")
+    assert (report.prefix, report.missing_parts) == ("backbone.", ("cls_head",))
+    assert report.unused_parts == ("module.fc",)
+    clips = torch.randn(1, 3, 8, 32, 32)
+    assert torch.equal(network.backbone(clips), public.eval()(clips))
+
+
+def test_a_checkpoint_of_videocapsnet_n_starts_a_recogniser_over_its_encoder(
+    tmp_path: Path,
+) -> None:
+    detector = build_model("videocapsnet-n", 2).eval()
+    torch.save(detector.state_dict(), tmp_path / "detector.pt")
+    network = tiny(backbone="joining", width=1.0)
+    report = load_initial_weights(network, tmp_path / "detector.pt")
+    assert (report.prefix, report.missing_parts) == ("backbone.", ("cls_head",))
+    heard: list[torch.Tensor] = []
+    detector.deep.register_forward_hook(lambda _module, _inputs, output: heard.append(output))
+    clips = torch.rand(1, 3, 8, 112, 112)
+    detector(clips)
+    torch.testing.assert_close(network.backbone(clips), heard[0])
+
+
+def test_pixels_of_3d_resnext_101_are_those_of_its_public_files() -> None:
+    """RGB from 0 to 255, less the means that OpenCV's sample of the same weights subtracts."""
+    chosen = BACKBONES["resnext101"]
+    pixels = torch.tensor([0.2, 0.5, 1.0])
+    came = (pixels - torch.tensor(chosen.pixel_mean)) / torch.tensor(chosen.pixel_std)
+    expected = 255 * pixels - torch.tensor([114.7748, 107.7354, 99.475])
+    torch.testing.assert_close(came, expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
 def test_gradients_in_bf16_read_no_memory_that_nobody_wrote(backbone: str) -> None:
     """As `Unit3D` tells: maps of two frames, or of one, are where oneDNN goes wrong."""
     network = tiny(backbone=backbone, clip_length=8, input_size=64).train()

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vadsdk.models import build_model
-from vadsdk.models.videocapsnet_nano import JoiningStage, RisingStage
+from vadsdk.models.backbones.joining import JoiningStage
+from vadsdk.models.videocapsnet_nano import RisingStage
 
 
 @pytest.mark.parametrize("kernel", [2, 6])

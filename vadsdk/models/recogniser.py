@@ -1,9 +1,10 @@
-"""Recognisers: a classification head on any backbone. One class a clip; no boxes, no masks.
+"""Recognisers: a class head on any backbone of clips. One class a clip; no boxes, no masks.
 
     clip -> backbone -> feature map -> global mean -> dropout -> linear -> class logits
 
 `r3d18` is paper 3's; its parameters are named as in the released checkpoints (`backbone.`,
-`cls_head.fc_cls.`), so that they load.
+`cls_head.fc_cls.`), so that they load. `BACKBONES` are all that take clips; Darknet-19, the other
+one here, sees single frames.
 
 Legend: B clips, T frames, H, W, C channels, K classes.
 """
@@ -18,7 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from vadsdk.models.backbones.i3d import I3D, I3DConfig
+from vadsdk.models.backbones.joining import JoiningBackbone
 from vadsdk.models.backbones.resnet3d import ResNet3d, ResNet3dConfig
+from vadsdk.models.backbones.resnext3d import ResNeXt3d
 from vadsdk.models.outputs import RecognitionClipOutputs
 from vadsdk.structures import ModelKind, ModelSpec
 
@@ -30,8 +33,8 @@ class RecogniserSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backbone: Literal["r3d18", "i3d"] = "r3d18"
-    """What turns clips into features."""
+    backbone: Literal["r3d18", "i3d", "resnext101", "joining"] = "r3d18"
+    """What turns clips into features; see `BACKBONES`."""
     width: float = Field(default=1.0, gt=0)
     """Multiplies the backbone's channel counts."""
     pool_after_first_stage: bool = True
@@ -46,9 +49,11 @@ class RecogniserSettings(BaseModel):
     """Of the features before the classifier."""
 
     @model_validator(mode="after")
-    def _pool_has_a_place(self) -> Self:
+    def _fits_the_backbone(self) -> Self:
         if not self.pool_after_first_stage and self.backbone != "r3d18":
             raise ValueError("pool_after_first_stage is an option of backbone = r3d18")
+        if self.backbone == "joining" and self.clip_length % 8:
+            raise ValueError("clip_length of backbone = joining is 8 or a multiple of it")
         return self
 
 
@@ -89,6 +94,16 @@ def _i3d(settings: RecogniserSettings) -> tuple[nn.Module, int]:
     return network, network.channels[network.config.final_endpoint]
 
 
+def _resnext101(settings: RecogniserSettings) -> tuple[nn.Module, int]:
+    network = ResNeXt3d(settings.width)
+    return network, network.out_channels
+
+
+def _joining(settings: RecogniserSettings) -> tuple[nn.Module, int]:
+    network = JoiningBackbone(settings.width)
+    return network, network.out_channels
+
+
 BACKBONES: dict[str, RecogniserBackbone] = {
     "r3d18": RecogniserBackbone(
         build=_r3d18,
@@ -102,8 +117,22 @@ BACKBONES: dict[str, RecogniserBackbone] = {
         pixel_mean=(0.5, 0.5, 0.5),  # [-1, 1], as the public weights were trained
         pixel_std=(0.5, 0.5, 0.5),
     ),
+    "resnext101": RecogniserBackbone(
+        build=_resnext101,
+        stage_names=ResNeXt3d.stage_names,
+        pixel_mean=(0.450097, 0.422492, 0.390098),  # (114.7748, 107.7354, 99.475) of 255 and
+        pixel_std=(1 / 255, 1 / 255, 1 / 255),  # no other scale: as its Kinetics files were trained
+    ),
+    "joining": RecogniserBackbone(
+        build=_joining,
+        stage_names=JoiningBackbone.stage_names,
+        pixel_mean=(0.0, 0.0, 0.0),  # it centres colours itself, once it has seen what changes
+        pixel_std=(1.0, 1.0, 1.0),
+    ),
 }
-"""Every backbone by name."""
+"""Every backbone of clips by name. The first three have public weights: paper 3's R3D-18, I3D, and
+YOWO's 3D-ResNeXt-101. "joining" is the encoder of `videocapsnet-n`, for CPUs; a checkpoint of that
+starts it."""
 
 
 class ClassHead(nn.Module):

@@ -28,14 +28,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from vadsdk.kernels.routing import em_routing
+from vadsdk.models.backbones.joining import JoiningStage, depthwise
 from vadsdk.models.capsules import POSE_SIDE, POSE_SIZE, capsule_activations
+from vadsdk.models.motion_input import drop_colours, with_motion
 from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
-from vadsdk.models.videocapsnet_small import (
-    capsule_scores,
-    drop_colours,
-    unfold_pixels,
-    with_motion,
-)
+from vadsdk.models.videocapsnet_small import capsule_scores, unfold_pixels
 from vadsdk.structures import ModelKind, ModelSpec
 
 _CLIP_LENGTH, _FRAME_STRIDE = 8, 2
@@ -195,36 +192,12 @@ class FrameStage(nn.Module):
         return answer
 
 
-class JoiningStage(nn.Module):
-    """Halves space and time by a strided convolution over pairs of frames, then refines.
-
-    It is a 3D convolution with two taps in time: two frames' channels lie side by side.
-    """
-
-    def __init__(
-        self, in_channels: int, out_channels: int, *, kernel: int = 2, num_blocks: int = 0
-    ) -> None:
-        super().__init__()
-        self.refine = nn.Sequential(
-            nn.Conv2d(2 * in_channels, out_channels, kernel, 2, kernel // 2 - 1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-            *(SeparableBlock(out_channels) for _ in range(num_blocks)),
-        )
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Return (B, C', T / 2, H / 2, W / 2), not negative, for (B, C, T, H, W)."""
-        pairs = clips.transpose(1, 2).unflatten(1, (-1, 2)).flatten(2, 3).flatten(0, 1)
-        answer: Tensor = self.refine(pairs).unflatten(0, (-1, clips.shape[2] // 2))
-        return answer.transpose(1, 2)
-
-
 class RisingStage(nn.Module):
     """Doubles space and time: a pointwise convolution makes each pixel's eight finer ones."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.look_around = _depthwise(in_channels)
+        self.look_around = depthwise(in_channels)
         self.spread = nn.Conv2d(in_channels, out_channels * _FINE, 1)
 
     def forward(self, clips: Tensor) -> Tensor:
@@ -234,25 +207,3 @@ class RisingStage(nn.Module):
         x = x.unflatten(1, (2, -1)).flatten(0, 1)
         answer: Tensor = x.unflatten(0, (-1, 2 * clips.shape[2])).transpose(1, 2)
         return answer
-
-
-class SeparableBlock(nn.Module):
-    """Looks around in each channel, mixes the channels, and adds its input."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.change = nn.Sequential(
-            _depthwise(channels),
-            nn.Conv2d(channels, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, C, H, W) like its input, not negative."""
-        changed: Tensor = x + self.change(x)
-        return F.relu(changed)
-
-
-def _depthwise(channels: int) -> nn.Conv2d:
-    """Return a 3 x 3 convolution of each channel alone."""
-    return nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)

@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from vadsdk.kernels.routing import em_routing
 from vadsdk.models.backbones.i3d import I3D, PAPER1_I3D
 from vadsdk.models.capsules import capsule_activations
+from vadsdk.models.motion_input import drop_colours, with_motion
 from vadsdk.models.outputs import ClipOutputs, condition_or_own_class
 from vadsdk.structures import MaskDecodingSpec, ModelKind, ModelSpec
 
@@ -43,7 +44,6 @@ _IN_CHANNELS = 4  # RGB and motion
 _FINE = 2 * 2 * 2  # pixels of the output in one of the decoder's last layer
 _LOGIT_EDGE = 1e-4
 _LEAST_ACTIVITY = 1e-30  # a clip without any active capsule scores 0, not 0 / 0
-_MOTION_GAIN = 4.0  # brings frame differences to the spread of the colours
 _BN_MOMENTUM = 0.1  # I3D's 0.01 needs thousands of steps to follow weights learned from scratch
 
 
@@ -181,30 +181,6 @@ class SmallVideoCapsNet(nn.Module):
         x = F.relu(self.rise_fine(x))  # (B, C, 4, 56, 56)
         x = torch.cat([x, F.relu(self.skip_fine(fine)), fold_pixels(pixels)], 1)
         return unfold_pixels(self.last(F.relu(self.mix(x))))
-
-
-def with_motion(clips: Tensor) -> Tensor:
-    """Return (B, 4, T, H, W): clips centred on grey, then the change of brightness.
-
-    The first frame has no predecessor and so no change.
-    """
-    brightness = clips.mean(1, keepdim=True)
-    change = F.pad(brightness[:, :, 1:] - brightness[:, :, :-1], (0, 0, 0, 0, 1, 0))
-    return torch.cat([clips - 0.5, _MOTION_GAIN * change], dim=1)
-
-
-def drop_colours(pixels: Tensor, share: float) -> Tensor:
-    """Return clips of which some are seen by their motion alone, so that looks tell no action.
-
-    Args:
-        pixels: (B, 4, T, H, W), see `with_motion`.
-        share: of the clips whose colours are blanked; drawn on the pixels' device.
-    """
-    if not share:
-        return pixels
-    kept = torch.rand(len(pixels), 1, 1, 1, 1, device=pixels.device) >= share
-    is_motion = torch.arange(4, device=pixels.device).view(1, 4, 1, 1, 1) == 3
-    return pixels * (kept | is_motion)
 
 
 def capsule_scores(agreement: Tensor, evidence: Tensor, activations: Tensor) -> Tensor:

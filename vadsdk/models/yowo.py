@@ -1,7 +1,7 @@
 """`yowo`: boxes on the last frame of a clip (Köpüklü et al. 2019), with paper 2's frame head.
 
     last frame -> Darknet-19 with its COCO head -> (B, 425, 7, 7)  --+-> fusion -> 1x1 -> anchors
-    clip -> 3D-ResNeXt-101 -> (B, 2048, 1, 7, 7) -> (B, 2048, 7, 7) -+        `-> mean -> frame head
+    clip -> 3D-ResNeXt-101 -> (B, 2048, 1, 7, 7) -> (B, 2048, 7, 7) -+        `-> max -> frame head
 
 Parameters are named as in the released checkpoints, so that they load; the frame head has a name of
 its own.
@@ -23,7 +23,6 @@ from vadsdk.models.backbones.darknet19 import STRIDE, Darknet19
 from vadsdk.models.backbones.resnext3d import ResNeXt3d
 from vadsdk.models.box_grid import BoxNetworkSettings, decode_grid
 from vadsdk.models.channel_fusion import ChannelFusion
-from vadsdk.models.cpu_precision import full_precision_on_cpu
 from vadsdk.models.frame_head import FrameHead
 from vadsdk.models.outputs import BoxClipOutputs
 from vadsdk.structures import ModelKind, ModelSpec
@@ -106,8 +105,7 @@ class Yowo(nn.Module):
             clips: (B, 3, T, H, W) RGB in [0, 1] at the settings' size.
         """
         flat = self.backbone_2d(clips[:, :, -1])
-        with full_precision_on_cpu(clips):
-            deep = self.backbone_3d(clips).squeeze(2)
+        deep = self.backbone_3d(clips).squeeze(2)
         fused = self.cfam(torch.cat([deep, flat], 1))
         predictions = self.conv_final(fused).unflatten(1, (len(self.anchors), -1))
         frame_logits = fused.new_zeros(fused.shape[0], 0)  # len() would fix an export to one B

@@ -14,7 +14,7 @@ them, and anchors in a grid of cells answer. What differs:
 
     key frame -> (B, C, 20, 20) -> (B, C, 10, 10) -+
                        `-- folded -----------------+-> fusion (B, C, 10, 10) -> heads -> anchors
-    clip -> (T/2, 80, 80) -> .. -> (1, 20, 20) ----+        `-> mean -> frame head
+    clip -> (T/2, 80, 80) -> .. -> (1, 20, 20) ----+        `-> max -> frame head
 
 Legend: B clips, T frames, H, W of the input, C channels, A anchors, K classes, gh, gw rows and
     columns of the grid, N = gh * gw * A boxes.
@@ -30,12 +30,12 @@ from torch import Tensor, nn
 
 from vadsdk.kernels.grid_boxes import CONFIDENCE, NUM_BOX_LOGITS
 from vadsdk.models.backbones.darknet19 import FoldPixels
+from vadsdk.models.backbones.joining import JoiningStage, SeparableBlock
 from vadsdk.models.box_grid import BoxNetworkSettings, decode_grid
 from vadsdk.models.channel_fusion import ChannelAttention
 from vadsdk.models.frame_head import FrameHead
+from vadsdk.models.motion_input import drop_colours, with_motion
 from vadsdk.models.outputs import BoxClipOutputs
-from vadsdk.models.videocapsnet_nano import JoiningStage, SeparableBlock
-from vadsdk.models.videocapsnet_small import drop_colours, with_motion
 from vadsdk.structures import ModelKind, ModelSpec
 
 STRIDE = 16

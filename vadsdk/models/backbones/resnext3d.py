@@ -10,6 +10,9 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vadsdk.models.backbones.i3d import scaled_channels
+from vadsdk.models.cpu_precision import full_precision_on_cpu
+
 _NUM_BLOCKS = (3, 4, 23, 3)
 _PLANES = (128, 256, 512, 1024)
 _EXPANSION = 2
@@ -52,35 +55,42 @@ class Bottleneck(nn.Module):
 
 
 class ResNeXt3d(nn.Module):
-    """The network; 47.5 M parameters."""
+    """The network; 47.5 M parameters.
+
+    Args:
+        width: multiplies every channel count; that of a grouped convolution is rounded to a
+            multiple of its 32 groups.
+    """
 
     stage_names = ("layer1", "layer2", "layer3", "layer4")
     """Modules whose outputs are the stages' feature maps."""
-    out_channels = _PLANES[-1] * _EXPANSION
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(3, _STEM, 7, (1, 2, 2), 3, bias=False)
-        self.bn1 = nn.BatchNorm3d(_STEM)
+        channels = scaled_channels(_STEM, width)
+        self.conv1 = nn.Conv3d(3, channels, 7, (1, 2, 2), 3, bias=False)
+        self.bn1 = nn.BatchNorm3d(channels)
         self.maxpool = nn.MaxPool3d(3, 2, 1)
-        channels = _STEM
-        for name, planes, count in zip(self.stage_names, _PLANES, _NUM_BLOCKS, strict=True):
+        widths = [max(1, round(planes * width / _GROUPS)) * _GROUPS for planes in _PLANES]
+        for name, planes, count in zip(self.stage_names, widths, _NUM_BLOCKS, strict=True):
             stride = 1 if name == "layer1" else 2
             self.add_module(name, _stage(channels, planes, count, stride))
             channels = planes * _EXPANSION
+        self.out_channels = channels
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Return (B, 2048, 1, H / 32, W / 32): what is left of time is averaged.
+        """Return (B, out_channels, 1, H / 32, W / 32): what is left of time is averaged.
 
         Args:
-            clips: (B, 3, T, H, W) RGB in [0, 1]; T of 16 or less leaves one frame, 32 leaves two.
+            clips: (B, 3, T, H, W) RGB; T of 16 or less leaves one frame, 32 leaves two.
         """
-        x = self.maxpool(F.relu(self.bn1(self.conv1(clips)), inplace=True))
-        for name in self.stage_names:
-            x = self.get_submodule(name)(x)
+        with full_precision_on_cpu(clips):
+            x = self.maxpool(F.relu(self.bn1(self.conv1(clips)), inplace=True))
+            for name in self.stage_names:
+                x = self.get_submodule(name)(x)
         left: Tensor = x if x.shape[2] == 1 else x.mean(2, keepdim=True)
         return left
 
