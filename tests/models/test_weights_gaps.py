@@ -119,6 +119,20 @@ def test_a_renamed_last_stage_is_no_early_end(tmp_path: Path) -> None:
     assert "around them: backbone.Mixed_5c; in the file alone: logits, last; last has" in text
 
 
+def test_an_i3d_without_what_its_classifier_sees_is_no_early_end(tmp_path: Path) -> None:
+    public = I3D(I3DConfig(width=WIDTH)).state_dict()
+    state = changed(public, without("Mixed_5c"))
+    text = refuse(network_of("r3d18", backbone="i3d"), state, tmp_path)
+    assert "around them: backbone.Mixed_5c; in the file alone: logits. It is damaged" in text
+
+
+def test_what_lies_beside_a_backbone_is_not_of_its_file(tmp_path: Path) -> None:
+    parts = {"conv1": I3D(replace(PAPER1_I3D, width=WIDTH)), "extra": nn.Linear(2, 2)}
+    network = nn.ModuleDict({"student": nn.ModuleDict(parts)})
+    report = load(network, I3D(I3DConfig(width=WIDTH)).state_dict(), tmp_path)
+    assert (report.prefix, report.missing_parts) == ("student.conv1.", ("student.extra",))
+
+
 def test_an_i3d_that_ends_early_fills_a_longer_one(tmp_path: Path) -> None:
     short = I3D(replace(PAPER1_I3D, width=WIDTH)).state_dict()
     detector = {f"conv1.{name}": tensor for name, tensor in short.items()}

@@ -42,10 +42,9 @@ def require_no_gaps(
     """
     report = replace(report, matched=counted(report.matched))
     missing = [name for name in report.missing if name.startswith(report.prefix)]
-    inner = {name: t for name, t in leftovers.items() if name.startswith(report.file_prefix)}
     parts = whole_parts(missing, report.matched)
-    renamed = _renamed(network, parts, inner)
-    gaps = [part for part in parts if part in renamed or _is_gap(network, report, part, inner)]
+    renamed = _renamed(network, parts, leftovers)
+    gaps = [part for part in parts if part in renamed or _is_gap(network, report, part, leftovers)]
     if not gaps:
         return
     count = sum(name == gap or name.startswith(f"{gap}.") for gap in gaps for name in missing)
