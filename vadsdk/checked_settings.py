@@ -34,6 +34,6 @@ def read_settings(
             if not kind.model_fields:
                 raise ConfigError(f"{owner} has no settings, so {field!r} is none") from None
             raise unknown_name(f"setting of {owner}", field, kind.model_fields) from None
-        raise ConfigError(
-            f"setting {field!r} of {owner} cannot be {problem['input']!r}: {problem['msg']}"
-        ) from None
+        what = f"setting {field!r}" if field else "settings"  # several that do not go together
+        reason = problem["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{what} of {owner} cannot be {problem['input']!r}: {reason}") from None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from test_session import Notes, StopAt, tiny_run, train, weights
 from tiny_data import LABELS, add_video, make_tube, write_video
 
 from vadsdk.data.native_writer import write_dataset
+from vadsdk.data.records import VideoRecord
 from vadsdk.errors import ConfigError, DatasetError, TrainingError
-from vadsdk.training.learned_records import learned_records
+from vadsdk.training.learned_records import learned_records, require_readable_choice
 from vadsdk.training.session import Session, labelled_dataset
 
 ACTIONS = "data.unlabelled_part=actions"
@@ -49,11 +51,10 @@ def test_a_share_of_the_unlabelled_videos_is_part_of_every_larger_one(tmp_path: 
 
 
 def test_footage_counts_among_the_unlabelled_videos_of_which_a_share_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     folder = acting_and_bare(tmp_path, num_acting=2)
-    monkeypatch.chdir(folder)  # as the choice goes by the names, which must not be another's
-    footage = 'data.unlabelled=["footage"]'
+    footage = f'data.unlabelled=["{folder / "footage"}"]'
     _, every, _ = records_of(folder, footage)
     assert len(every) == 4  # two of a class, the bare one, and footage
     taken = set()
@@ -62,8 +63,53 @@ def test_footage_counts_among_the_unlabelled_videos_of_which_a_share_is_taken(
         _, chosen, _ = records_of(folder, footage, *share)
         assert len(chosen) == 1
         taken |= chosen
-    assert "footage/x.mp4" in taken
+    assert any(name.endswith("footage/x.mp4") for name in taken)
     assert len(taken) > 1
+
+
+def test_a_share_of_footage_does_not_depend_on_how_its_folder_is_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = acting_and_bare(tmp_path, num_acting=1)
+    for index in range(9):
+        write_video(folder / "footage" / f"{index}.mp4", 8)
+    monkeypatch.chdir(folder)
+    chosen = []
+    for name in ("footage", "./footage/../footage", str(folder / "footage")):
+        given = (f'data.unlabelled=["{name}"]', "data.unlabelled_fraction=0.3")
+        chosen.append({Path(name).name for name in records_of(folder, *given)[1]})
+    assert len(chosen[0]) == 3
+    assert chosen[0] == chosen[1] == chosen[2]
+
+
+def test_footage_that_cannot_be_read_takes_no_part_in_a_share(tmp_path: Path) -> None:
+    folder = acting_and_bare(tmp_path, num_acting=2)
+    for index in range(20):
+        (folder / "footage" / f"broken{index}.mp4").write_text("not a video")
+    given = (f'data.unlabelled=["{folder / "footage"}"]', "data.unlabelled_fraction=0.5")
+    _, chosen, _ = records_of(folder, *given)
+    assert len(chosen) == 2  # of four that can be read
+    assert not any("broken" in name for name in chosen)
+
+
+def test_a_choice_of_which_nothing_can_be_read_is_named() -> None:
+    sizes = {"num_frames": 1, "width": 8, "height": 8, "fps": 25.0}
+    labelled = [VideoRecord(name="a", path=Path("a"), split="train", **sizes)]
+    config = tiny_run(Path("x"), "data.unlabelled_fraction=0.25")
+    with pytest.raises(DatasetError, match=r"data\.unlabelled_fraction=0\.25 chose can be read"):
+        require_readable_choice(labelled, config.data)
+    require_readable_choice(labelled, tiny_run(Path("x")).data)
+
+
+def test_videos_that_say_what_and_not_when_have_no_actions_to_keep_to(tmp_path: Path) -> None:
+    folder = acting_and_bare(tmp_path, num_acting=2)
+    document = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    for video in document["videos"]:
+        label = LABELS["1" in video["path"]]
+        video |= {"video_label": label, "tubes": [], "masks": None}
+    (folder / "dataset.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(DatasetError, match="say what happens and not when; leave it out"):
+        records_of(folder, ACTIONS)
 
 
 def test_hidden_videos_without_an_action_are_left_out_of_trimmed_ones_and_told(

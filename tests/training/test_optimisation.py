@@ -82,6 +82,19 @@ def test_a_schedule_goes_on_where_it_was_saved() -> None:
     assert first.rate(5) == second.rate(5) == pytest.approx(0.1)
 
 
+def test_what_a_plateau_has_taken_off_holds_for_another_peak_rate() -> None:
+    first = Schedule(settings(schedule="plateau", plateau_patience=3))
+    for _ in range(5):
+        first.observe(1.0)
+    lower = Schedule(settings(schedule="plateau", plateau_patience=3, learning_rate=0.01))
+    lower.load_state_dict(first.state_dict())
+    assert first.rate(5) == pytest.approx(0.1)
+    assert lower.rate(5) == pytest.approx(0.001)
+    again = Schedule(settings(schedule="plateau", plateau_patience=3))
+    again.load_state_dict({"plateau": torch.tensor([1.0, 1.0, 0.0, 0.1], dtype=torch.float64)})
+    assert again.rate(5) == pytest.approx(0.1)  # a point of an earlier version
+
+
 def test_weight_decay_spares_biases_and_norms() -> None:
     network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     decayed, spared = build_optimiser(network, settings(weight_decay=0.5)).param_groups

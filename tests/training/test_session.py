@@ -150,11 +150,38 @@ def test_settings_that_help_a_run_that_diverged_may_change_and_are_told(tmp_path
     notes: list[str] = []
     assert run_folder.start_run(tmp_path, asked, resume=True, note=notes.append) == asked
     assert notes == [
-        "train.learning_rate is 1e-05 from here on, no longer 0.0015",
-        "train.precision is 'fp32' from here on, no longer 'auto'",
+        "train.learning_rate was 0.0015 so far and is 1e-05 in the steps that are left",
+        "train.precision was 'auto' so far and is 'fp32' in the steps that are left",
     ]
     run_folder.start_run(tmp_path, RunConfig(), resume=True, note=notes.append)
     assert len(notes) == 2
+
+
+def test_what_may_change_stays_as_it_was_changed_unless_it_is_named() -> None:
+    changed = {f"{name}={value}" for name, value in OTHERS.items()}
+    stored, asked = with_overrides(RunConfig(), sorted(changed)), RunConfig()
+    assert set(OTHERS) == set(run_folder.MAY_CHANGE)
+    assert run_folder.with_settings_of_run(asked, stored, ["data.root"]) == stored
+    kept = run_folder.with_settings_of_run(asked, stored, ["train.precision", "data"])
+    assert kept.train.precision == "auto"
+    assert kept.data == asked.data
+    assert kept.train.clip_norm is None
+
+
+OTHERS = {
+    "train.learning_rate": "1e-5",
+    "train.precision": "fp32",
+    "train.clip_norm": "null",
+    "train.compile": "false",
+    "train.cuda_graph": "false",
+    "train.num_threads": "1",
+    "train.log_every": "7",
+    "train.save_every": "8",
+    "train.evaluate_every": "9",
+    "data.bank": "off",
+    "data.memory_gigabytes": "0.5",
+    "data.num_decoders": "3",
+}
 
 
 def test_other_weights_are_other_settings_and_one_file_may_stand_alone(tmp_path: Path) -> None:
@@ -254,7 +281,6 @@ def test_a_loss_that_becomes_nan_stops_the_run_and_leaves_the_last_good_checkpoi
     train(with_overrides(config, remedy), tmp_path / "run")  # goes on from step 2
     rows = run_folder.read_metrics(tmp_path / "run")
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
-    assert rows[-1]["learning_rate"] < 1e-4 < rows[0]["learning_rate"] * 100
     assert read_config(tmp_path / "run" / run_folder.CONFIG).train.learning_rate == 1e-4
 
 
@@ -266,6 +292,48 @@ def test_a_run_that_diverges_before_anything_is_saved_says_so(
     with pytest.raises(TrainingError, match=r"is not finite at step \d+; nothing is saved yet"):
         train(config, tmp_path / "run")
     assert not (tmp_path / "run" / run_folder.RESUME).exists()
+
+
+def test_a_run_whose_saved_weights_are_spoilt_is_not_sent_round_in_circles(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    rate = ("train.learning_rate=1e30", "train.warmup_steps=0", "train.save_every=1")
+    config = tiny_run(toy_folder, *rate)
+    with pytest.raises(TrainingError, match=r"are of step 1\. Go on from there: .*=fp32$"):
+        train(config, tmp_path / "run")
+    with pytest.raises(TrainingError, match=r"these weights are spoilt already: start anew$"):
+        train(with_overrides(config, ["train.learning_rate=1e-5"]), tmp_path / "run")
+
+
+@pytest.mark.parametrize("schedule", ["constant", "plateau"])
+def test_a_resumed_run_takes_its_steps_at_the_rate_that_it_is_given(
+    toy_folder: Path, tmp_path: Path, schedule: str
+) -> None:
+    first = tiny_run(toy_folder, f"train.schedule={schedule}", "train.warmup_steps=0")
+    with pytest.raises(TrainingError, match="stopped at step 2"):
+        train(first, tmp_path / "run", StopAt(2))
+    notes = Notes()
+    second = with_overrides(first, ["train.learning_rate=1e-5"])
+    train(second, tmp_path / "run", notes)
+    rates = [row["learning_rate"] for row in run_folder.read_metrics(tmp_path / "run")]
+    assert rates == [0.0015, 0.0015, 1e-5, 1e-5]
+    assert "resuming at step 2" in notes.notes
+    train(second, tmp_path / "run", notes)
+    assert "all steps are taken: it is only scored again" in notes.notes
+
+
+def test_a_resumed_run_needs_no_file_of_weights(toy_folder: Path, tmp_path: Path) -> None:
+    train(tiny_run(toy_folder, "train.max_steps=1"), tmp_path / "other")
+    file = tmp_path / "other" / run_folder.BEST
+    config = with_overrides(tiny_run(toy_folder), [f"weights={file}"])
+    with pytest.raises(TrainingError, match="stopped at step 3"):
+        train(config, tmp_path / "run", StopAt(3))
+    file.unlink()
+    notes = Notes()
+    train(config, tmp_path / "run", notes)
+    assert not any("initial weights" in note for note in notes.notes)
+    stored = read_config(tmp_path / "run" / run_folder.CONFIG)
+    assert stored.weights == (str(file),)  # as it began
 
 
 def test_a_run_with_fewer_labelled_videos_than_clips_a_step_says_so_first(

@@ -27,6 +27,7 @@ def test_an_override_of_a_method_setting_is_kept_for_the_method_to_check() -> No
         ("train.max_step=7", "train.max_step: there is no such setting; did you mean 'max_steps'"),
         ("train.max_steps=0", "greater than or equal to 1"),
         ("trainer.max_steps=7", "no section 'trainer'"),
+        ("train.max_steps.x=7", "no section 'max_steps'"),
         ("train.max_steps=many", "train.max_steps"),
     ],
 )
@@ -78,3 +79,9 @@ def test_weights_are_files_as_one_name_or_several(
     assert read_config(path) == config
     assert merged(config, {"weights": None}, {}) == config
     assert merged(config, {"weights": ["c.pt"]}, {}).weights == ("c.pt",)
+
+
+def test_settings_within_settings_of_a_method_are_set_one_by_one() -> None:
+    config = with_overrides(RunConfig(), ["method_settings.terms.margin_step=0.1"])
+    config = with_overrides(config, ["method_settings.terms.cls_weight=2"])
+    assert config.method_settings == {"terms": {"margin_step": 0.1, "cls_weight": 2}}

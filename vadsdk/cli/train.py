@@ -70,7 +70,7 @@ def train(
     from vadsdk.ranks import rank
     from vadsdk.training.launching import joined_ranks, wait_for_ranks, was_restarted
     from vadsdk.training.recipes import recipe as named_recipe
-    from vadsdk.training.run_folder import resumed_config, start_run
+    from vadsdk.training.run_folder import resumed_config, start_run, with_settings_of_run
     from vadsdk.training.running import run_training
     from vadsdk.training.settings import RunConfig, merged, read_config, with_overrides
 
@@ -98,6 +98,8 @@ def train(
         if is_open and not _uses_unlabelled(chosen.method):
             count = resumed_config(out).train.batch_unlabelled if resume else 0
             chosen = merged(chosen, {}, {"train": {"batch_unlabelled": count}})
+        if resume:
+            chosen = with_settings_of_run(chosen, resumed_config(out), _names(set_))
     if not chosen.data.root:
         raise ConfigError(
             "no data set: give --data DIR, or make one with: vadsdk data toy --out toy"

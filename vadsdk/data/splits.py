@@ -11,7 +11,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
 import numpy as np
@@ -86,7 +86,8 @@ def choose_unlabelled(
 ) -> list[VideoRecord]:
     """Return all labelled videos and a share of the unlabelled ones, at least one, in their order.
 
-    The choice goes by seed and name alone, as nothing else is known of an unlabelled video.
+    The choice goes by the seed and the file's name alone: nothing else is known of an unlabelled
+    video, and footage may lie in any folder.
 
     Args:
         records: the videos to learn from.
@@ -100,7 +101,10 @@ def choose_unlabelled(
         raise ConfigError(
             f"the unlabelled fraction is in (0, 1], such as 0.25 for a quarter, not {fraction}"
         )
-    queue = sorted((r.name for r in records if not r.labelled), key=lambda n: _place(n, seed))
+    if fraction == 1:
+        return list(records)
+    names = sorted(record.name for record in records if not record.labelled)
+    queue = sorted(names, key=lambda name: _place(PurePath(name).name, seed))
     chosen = frozenset(queue[: max(round(fraction * len(queue)), 1)])
     return [record for record in records if record.labelled or record.name in chosen]
 

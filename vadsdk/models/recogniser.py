@@ -132,7 +132,7 @@ BACKBONES: dict[str, RecogniserBackbone] = {
 }
 """Every backbone of clips by name. The first three have public weights: paper 3's R3D-18, I3D, and
 YOWO's 3D-ResNeXt-101. "joining" is the encoder of `videocapsnet-n`, for CPUs; a checkpoint of that
-starts it."""
+starts it where both have the same width (that network's is 1, `r3d-n`'s 0.25)."""
 
 
 class ClassHead(nn.Module):

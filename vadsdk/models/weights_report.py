@@ -33,7 +33,8 @@ class WeightsReport:
 
     def __str__(self) -> str:
         """Return two lines for the terminal: what was taken, and what was left."""
-        total = len(self.matched) + len(self.skipped_shape) + len(self.missing)
+        matched, skipped = counted(self.matched), counted(self.skipped_shape)
+        total = len(matched) + len(skipped) + len(self.missing)
         place = f" (under {self.prefix!r})" if self.prefix else ""
         left = [
             f"{len(names)} {what}: {brief(shown)}"
@@ -45,7 +46,7 @@ class WeightsReport:
             if names
         ]
         return (
-            f"initial weights: {len(self.matched)} of the network's {total} tensors{place} "
+            f"initial weights: {len(matched)} of the network's {total} tensors{place} "
             f"come from {self.path.name}\n"
             f"not taken: {'; '.join(left) or 'nothing'}"
         )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vadsdk.data.footage import unlabelled_records
 from vadsdk.data.records import ActionDataset, VideoRecord
 from vadsdk.data.splits import LEARNED_SPLIT, choose_unlabelled
 from vadsdk.errors import ConfigError, DatasetError
-from vadsdk.training.settings import RunConfig
+from vadsdk.training.settings import DataSettings, RunConfig
 
 
 def require_unlabelled_use(config: RunConfig) -> None:
@@ -48,7 +48,14 @@ def learned_records(
     data, records = config.data, list(dataset.split(LEARNED_SPLIT))
     if not config.train.batch_unlabelled:
         return [record for record in records if record.labelled]
-    records += unlabelled_records([Path(folder) for folder in data.unlabelled])
+    footage = unlabelled_records([Path(folder) for folder in data.unlabelled])
+    records += footage
+    hidden = [r for r in dataset.split(LEARNED_SPLIT) if not r.labelled]
+    if data.unlabelled_part == "actions" and hidden and all(r.drawn_ranges is None for r in hidden):
+        raise DatasetError(
+            "data.unlabelled_part=actions, but the videos whose annotation is hidden say what "
+            "happens and not when; leave it out"
+        )
     drawn = [record for record in records if record.drawn_ranges != ()]
     num_left_out = len(records) - len(drawn)
     if num_left_out and all(record.labelled for record in drawn):
@@ -61,4 +68,24 @@ def learned_records(
             f"{num_left_out} unlabelled videos have no annotated action and are left out, as "
             "data.unlabelled_part is actions"
         )
-    return choose_unlabelled(drawn, data.unlabelled_fraction, data.labelled_seed)
+    if data.unlabelled_fraction == 1:
+        return drawn
+    # Footage was measured just now: what has no frames cannot be read, and is no part of a share.
+    broken = {record.name for record in footage if not record.num_frames}
+    readable = [record for record in drawn if record.name not in broken]
+    return choose_unlabelled(readable, data.unlabelled_fraction, data.labelled_seed)
+
+
+def require_readable_choice(records: Sequence[VideoRecord], settings: DataSettings) -> None:
+    """Raise a DatasetError if none of the unlabelled videos that a fraction chose can be read.
+
+    Args:
+        records: that can be learned from.
+        settings: of the run.
+    """
+    if settings.unlabelled_fraction < 1 and all(record.labelled for record in records):
+        raise DatasetError(
+            f"none of the unlabelled videos that data.unlabelled_fraction="
+            f"{settings.unlabelled_fraction:g} chose can be read; set a larger one, or another "
+            "data.labelled_seed"
+        )

@@ -77,14 +77,15 @@ class Schedule:
         self._smoothed: float | None = None
         self._best = math.inf
         self._stale_steps = 0
-        self._plateau_rate = settings.learning_rate
+        self._plateau_factor = 1.0
 
     def rate(self, step: int) -> float:
         """Return the rate for a step, counted from 0."""
         settings = self._settings
         warmup = min(1.0, (step + 1) / max(settings.warmup_steps, 1))
         if settings.schedule == "plateau":
-            return warmup * self._plateau_rate
+            rate = settings.learning_rate
+            return warmup * max(rate * self._plateau_factor, min(rate, _PLATEAU_MIN_RATE))
         if settings.schedule == "steps":
             num_decays = sum(step >= start for start in settings.decay_steps)
             return warmup * settings.learning_rate * settings.decay_factor**num_decays
@@ -104,18 +105,22 @@ class Schedule:
             return
         self._stale_steps += 1
         if self._stale_steps > self._settings.plateau_patience:
-            self._plateau_rate = max(self._plateau_rate * _PLATEAU_FACTOR, _PLATEAU_MIN_RATE)
+            self._plateau_factor *= _PLATEAU_FACTOR
             self._stale_steps = 0
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return what a resumed run needs."""
         smoothed = math.nan if self._smoothed is None else self._smoothed
-        values = [smoothed, self._best, float(self._stale_steps), self._plateau_rate]
-        return {"plateau": torch.tensor(values, dtype=torch.float64)}
+        values = [smoothed, self._best, float(self._stale_steps), self._plateau_factor]
+        return {"plateau_and_factor": torch.tensor(values, dtype=torch.float64)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on where `state_dict` was taken."""
-        smoothed, self._best, stale, self._plateau_rate = state["plateau"].tolist()
+        """Go on where `state_dict` was taken; the peak rate is that of the settings now."""
+        if "plateau" in state:  # points of earlier versions have the rate instead of its factor
+            smoothed, self._best, stale, rate = state["plateau"].tolist()
+            self._plateau_factor = rate / self._settings.learning_rate
+        else:
+            smoothed, self._best, stale, self._plateau_factor = state["plateau_and_factor"].tolist()
         self._smoothed = None if math.isnan(smoothed) else smoothed
         self._stale_steps = int(stale)
 

@@ -11,7 +11,7 @@ RUN/config.json        the RunConfig
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -81,8 +81,26 @@ def start_run(
         )
     for name, (ours, asked) in differing.items():
         if note is not None:
-            note(f"{name} is {asked!r} from here on, no longer {ours!r}")
+            note(f"{name} was {ours!r} so far and is {asked!r} in the steps that are left")
     return config
+
+
+def with_settings_of_run(config: RunConfig, stored: RunConfig, named: Collection[str]) -> RunConfig:
+    """Return what was asked for, with the run's own settings of `MAY_CHANGE` unless they are named.
+
+    So that the command that started a run does not undo what was changed since.
+
+    Args:
+        config: what was asked for.
+        stored: the run's own.
+        named: settings that were named, as in "train.precision" or "train".
+    """
+    own, values = stored.model_dump(mode="json"), config.model_dump(mode="json")
+    for name in MAY_CHANGE:
+        section, _, field = name.partition(".")
+        if not {name, section} & set(named):
+            values[section][field] = own[section][field]
+    return RunConfig.model_validate(values)
 
 
 def resumed_config(folder: Path) -> RunConfig:

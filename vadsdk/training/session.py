@@ -34,7 +34,11 @@ from vadsdk.training.launching import (
     seed_of_rank,
     wait_for_ranks,
 )
-from vadsdk.training.learned_records import learned_records, require_unlabelled_use
+from vadsdk.training.learned_records import (
+    learned_records,
+    require_readable_choice,
+    require_unlabelled_use,
+)
 from vadsdk.training.learned_videos import learned_videos, share_of_rank
 from vadsdk.training.loop import StepReport, Trainer
 from vadsdk.training.readback import NotFiniteError
@@ -118,6 +122,8 @@ class Session:
             torch.set_num_threads(config.train.num_threads)
         self.dataset = labelled_dataset(config.data, self.watcher)
         on_gpu = self.device.type == "cuda"
+        if (folder / run_folder.RESUME).is_file():  # which has all weights
+            config = config.model_copy(update={"weights": ()})
         network = _build_network(config, self.dataset.labels, self.watcher, on_gpu=on_gpu)
         self.network = for_all_ranks(network.to(self.device))
         self.spec = _spec(config, self.network, self.dataset.labels)
@@ -125,6 +131,7 @@ class Session:
         method.trained = for_all_ranks(method.trained.to(self.device))
         self.trainer = Trainer(self.network, method, config.train, self.device, self.watcher.note)
         seed_of_rank(config.train.seed)
+        self._first_step = 0
         self._saved_step: int | None = None
 
     def run(self) -> RunResult:
@@ -135,10 +142,12 @@ class Session:
         if state is not None:
             self.trainer.load_state_dict(state["trainer"])
             best = float(state["best"])
-            self._saved_step = self.trainer.step
+            self._first_step = self._saved_step = self.trainer.step
             self.watcher.note(f"resuming at step {self.trainer.step}")
         if self.trainer.step < self.config.train.max_steps:
             self._train(best)
+        else:
+            self.watcher.note("all steps are taken: it is only scored again")
         scores = self._score(TEST_SPLIT)
         if scores is not None and not rank():
             text = json.dumps(scores.to_json(), indent=2) + "\n"
@@ -224,6 +233,7 @@ class Session:
                 device=self.device,
                 watcher=self.watcher,
             )
+        require_readable_choice(videos.records, data)
         share = share_of_rank(videos, data, self.device, self.watcher.note)
         parts = num_ranks() if share is None else 1  # of the batches that the sampler draws
         return ClipSampler(
@@ -277,17 +287,20 @@ class Session:
                 f"nothing is saved yet (train.save_every={every}): start anew in another --out, "
                 f"{remedy}"
             )
-        return (
+        way = (
             f"the resume point and last.safetensors are of step {self._saved_step}. Go on from "
             f"there: vadsdk train --out {self.folder} --resume, {remedy}"
         )
+        if self._first_step == self._saved_step:  # nothing was learned since it went on from there
+            way += "; if that ends here again, these weights are spoilt already: start anew"
+        return way
 
     def _save(self, best: float) -> None:
         state: dict[str, Any] = {"trainer": self.trainer.state_dict(), "best": best}
-        if rank():
-            return
-        run_folder.write_resume_point(self.folder, state)
-        save_checkpoint(self.folder / run_folder.LAST, self.trainer.average.network, self.spec)
+        if not rank():
+            average = self.trainer.average.network
+            run_folder.write_resume_point(self.folder, state)
+            save_checkpoint(self.folder / run_folder.LAST, average, self.spec)
         self._saved_step = self.trainer.step
 
 

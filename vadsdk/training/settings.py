@@ -226,7 +226,9 @@ def _parsed(text: str) -> object:
 
 def _put(values: dict[str, Any], path: Sequence[str], value: object, override: str) -> None:
     *sections, field = path
-    for section in sections:
+    for depth, section in enumerate(sections):
+        if depth and sections[0] in ("method_settings", "model_settings"):
+            values.setdefault(section, {})  # whoever they are of checks them
         inner = values.get(section)
         if not isinstance(inner, dict):
             raise ConfigError(
