@@ -157,6 +157,13 @@ def test_of_the_actions_of_hidden_videos_only_the_time_is_kept(native_folder: Pa
     assert {r.drawn_ranges for r in partly.records if r.labelled} == {None}
     whole = apply_split(dataset, {"videos/jump0.mp4"})
     assert {record.drawn_ranges for record in whole.records} == {None}
+    names = {record.name for record in dataset.split("train")}
+    sparse = apply_split(dataset, names, {name: [5, 9] for name in names})
+    again = apply_split(sparse, {"videos/jump0.mp4"}, unlabelled_part="actions")
+    hidden = [record for record in again.records if not record.labelled]
+    assert len(hidden) == 5
+    assert {record.drawn_ranges for record in hidden} == {((5, 10),)}
+    assert {record.annotated_frames for record in hidden} == {None}
 
 
 @settings(max_examples=50)

@@ -253,6 +253,18 @@ def test_a_step_without_clipping_is_one_with_a_norm_that_none_reaches() -> None:
     assert not torch.equal(unclipped, clipped)
 
 
+def test_a_step_in_fp16_goes_on_from_a_point_of_another_precision() -> None:
+    network = network_of("r3d-n")
+    step = TrainingStep(
+        network, method_of("supervised", network), settings(max_steps=9, optimiser="sgd"), CPU
+    )
+    state = step.state_dict()
+    assert not state["scaler"]
+    step._scaler = torch.amp.GradScaler("cpu", init_scale=8.0)  # as on a card without bf16
+    step.load_state_dict(state, 0)
+    assert step._scaler.get_scale() == 8.0
+
+
 def test_accumulated_batches_give_the_mean_of_their_gradients() -> None:
     network = network_of("r3d-n")
     for module in network.modules():
