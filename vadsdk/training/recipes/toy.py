@@ -41,8 +41,6 @@ MASK_METHODS: dict[str, Mapping[str, Any]] = {
         "lambda_total": 7.0,
         "consistency_on": "probabilities",
         "recovery_width": 4,
-        # With the teacher's weak one, labelled clips would be seen more alike than the baseline's.
-        "shared_geometry": False,
     },
 }
 """Settings of each method for mask networks, beside `terms`."""
