@@ -74,9 +74,10 @@ class GrowingRecord:
 
 
 def provenance() -> dict[str, Any]:
-    """Return commit (with "+" if the tree was changed), time, device and versions."""
+    """Return commit (with "+" if the tree was changed beside results), time, device, versions."""
+    changed = _git("status", "-s", "--", ":/", ":(top,exclude)benchmarks/results")
     return {
-        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "-s") else ""),
+        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if changed else ""),
         "recorded": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": {
             "cpu": _cpu_name(),
