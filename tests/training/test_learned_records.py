@@ -87,9 +87,12 @@ def test_footage_that_cannot_be_read_takes_no_part_in_a_share(tmp_path: Path) ->
     for index in range(20):
         (folder / "footage" / f"broken{index}.mp4").write_text("not a video")
     given = (f'data.unlabelled=["{folder / "footage"}"]', "data.unlabelled_fraction=0.5")
-    _, chosen, _ = records_of(folder, *given)
+    _, chosen, notes = records_of(folder, *given)
     assert len(chosen) == 2  # of four that can be read
     assert not any("broken" in name for name in chosen)
+    assert len(notes) == 1
+    assert notes[0].startswith("20 files without annotation cannot be read and are no part of the")
+    assert notes[0].endswith("broken0.mp4")
 
 
 def test_a_choice_of_which_nothing_can_be_read_is_named() -> None:

@@ -72,6 +72,11 @@ def learned_records(
         return drawn
     # Footage was measured just now: what has no frames cannot be read, and is no part of a share.
     broken = {record.name for record in footage if not record.num_frames}
+    if broken:
+        note(
+            f"{len(broken)} files without annotation cannot be read and are no part of the share, "
+            f"such as {min(broken)}"
+        )
     readable = [record for record in drawn if record.name not in broken]
     return choose_unlabelled(readable, data.unlabelled_fraction, data.labelled_seed)
 
