@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from fresh_memory import fresh_memory_is_nan
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vadsdk.errors import ConfigError
@@ -172,3 +172,15 @@ def test_gradients_in_bf16_read_no_memory_that_nobody_wrote(backbone: str) -> No
             loss = network(torch.randn(2, 3, 8, 64, 64)).class_logits.float().square().mean()
         loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_what_3d_resnext_101_has_left_of_a_long_clip_is_averaged() -> None:
+    torch.manual_seed(0)
+    network = ResNeXt3d(width=0.05).eval()
+    kept: list[Tensor] = []
+    network.layer4.register_forward_hook(lambda module, given, answer: kept.append(answer))
+    with torch.no_grad():
+        features = network(torch.rand(1, 3, 32, 32, 32))
+    assert kept[0].shape[2] == 2
+    assert not torch.equal(kept[0][:, :, 0], kept[0][:, :, 1])
+    torch.testing.assert_close(features, (kept[0][:, :, :1] + kept[0][:, :, 1:]) / 2)
