@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from vadsdk.kernels import coherence_strips, temporal_maps
+from vadsdk.kernels import coherence_tables, temporal_maps
 
 CARD, HOST = torch.device("cuda", 0), torch.device("cpu")
 COPIES = {"copy_", "_to_copy"}
@@ -58,7 +58,7 @@ def _entered_by_backwards(places: _Places) -> Iterator[None]:
 def _forget_tables() -> None:
     """Drop what is kept for each device: it is not on this card, or was never on a real one."""
     temporal_maps._placed.cache_clear()
-    coherence_strips._tables.cache_clear()
+    coherence_tables.tables_of.cache_clear()
 
 
 class _Places(TorchFunctionMode):

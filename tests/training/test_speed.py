@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import sysconfig
+from pathlib import Path
+
 import pytest
 import torch
-from test_every_pair import method_of, network_of
+from test_every_pair import batch_for, method_of, network_of
 
 from vadsdk.errors import ConfigError
-from vadsdk.training.loop import Trainer
+from vadsdk.kernels import coherence_loop
+from vadsdk.training.loop import StepReport, Trainer
 from vadsdk.training.settings import TrainSettings
 from vadsdk.training.speed import compiles, graphs
 
+# torch's own import
+IMPORTS_COMPILER = pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
@@ -69,9 +75,53 @@ def test_a_network_is_compiled_as_one_graph_and_answers_alike(model: str) -> Non
             torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")  # torch's own import
-def test_a_run_compiles_the_network_that_its_method_calls() -> None:
-    network = network_of("r3d-n")
-    trainer = Trainer(network, method_of("supervised", network), settings(compile=True), CPU)
-    assert network._compiled_call_impl is not None
+@pytest.mark.parametrize(
+    ("method", "teachers"),
+    [
+        ("supervised", []),
+        ("mean_teacher", ["_teacher"]),
+        ("pseudo_label", ["_labeller"]),
+        ("stable_mean_teacher", ["_teacher", "_recovery_teacher"]),
+    ],
+)
+@IMPORTS_COMPILER
+def test_a_run_compiles_the_networks_that_its_method_asks(method: str, teachers: list[str]) -> None:
+    network = network_of("videocapsnet-n")
+    learner = method_of(method, network)
+    trainer = Trainer(network, learner, settings(compile=True), CPU)
+    asked = [network, *(getattr(learner, name).network for name in teachers)]
+    assert all(each._compiled_call_impl is not None for each in asked)
     assert trainer.average.network._compiled_call_impl is None  # it is deployed as it is
+
+
+@IMPORTS_COMPILER
+def test_temporal_coherence_is_compiled_with_the_network() -> None:
+    found = []
+    for compile in (False, True):
+        network = network_of("videocapsnet-n")
+        learner = method_of("e2e", network)
+        torch.manual_seed(0)  # dropout
+        trainer = Trainer(network, learner, settings(compile=compile), CPU)
+        assert (coherence_loop.coherence_losses is learner._coherence_losses) is compile
+        with torch.compiler.set_stance("force_eager"):
+            reports: list[StepReport] = []
+            trainer.run([batch_for(network)], reports.append)
+        found.append(dict(reports[0].losses))
+    assert found[0] == pytest.approx(found[1])
+
+
+def test_a_cpu_without_a_compiler_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    method = method_of("e2e", network_of("videocapsnet-n"))
+    with pytest.raises(ConfigError, match=r"compile=true, but torch needs .*'no-such-compiler'"):
+        compiles(settings(compile=True), method, CPU, print)
+    assert compiles(settings(), method, CUDA, print)  # there Triton brings its own
+
+
+def test_a_cpu_without_pythons_headers_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    method = method_of("e2e", network_of("videocapsnet-n"))
+    with pytest.raises(ConfigError, match=r"compile=true, but torch needs .*Python\.h"):
+        compiles(settings(compile=True), method, CPU, print)

@@ -7,22 +7,22 @@ As the loss is linear in V, one pass over the answers gives sum V (A - B)^2, sum
 extremes of V, and from these sums the loss: no map is ever written. The gradient takes a second
 pass. The written-out form is `temporal_maps` and `losses.temporal_coherence_loss`.
 
-Legend: B clips, T frames, H, W, P pixels of a strip, F attentions.
+Legend: B clips, T frames, H, W, F attentions.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from vadsdk.kernels.coherence_form import CoherenceForm
-from vadsdk.kernels.coherence_strips import Strip, Walk
-from vadsdk.kernels.temporal_maps import MIN_MAX_EPSILON, check_window
+from vadsdk.kernels.coherence_strips import IN_STRIPS
+from vadsdk.kernels.coherence_sums import Passes, Slopes, stretch_of
+from vadsdk.kernels.temporal_maps import check_window
 
 
 def coherence_losses(
@@ -54,7 +54,7 @@ def coherence_losses(
     Raises:
         ValueError: shapes that do not fit, or a window that does not fit the frames.
     """
-    _check(first_logits, second_logits, form, attention_weights, validity)
+    check_answers(first_logits, second_logits, form, attention_weights, validity)
     if first_logits.is_cuda:
         from vadsdk.kernels import coherence_losses_triton
 
@@ -62,17 +62,20 @@ def coherence_losses(
             first_logits, second_logits, form, attention_weights, validity
         )
     weights = tuple(float(weight) for weight in attention_weights)
-    losses = _CoherenceLosses.apply(first_logits, second_logits, form, weights, validity)  # type: ignore[no-untyped-call]
+    losses = LossesByPasses.apply(  # type: ignore[no-untyped-call]
+        first_logits, second_logits, form, weights, validity, IN_STRIPS
+    )
     return cast(Tensor, losses)
 
 
-def _check(
+def check_answers(
     first: Tensor,
     second: Tensor,
     form: CoherenceForm,
     weights: Sequence[float | Tensor],
     validity: Tensor | None,
 ) -> None:
+    """Raise ValueError as `coherence_losses` does."""
     fits = validity is None or validity.shape == (first.shape[0], 1, *first.shape[2:])
     if first.dim() != 4 or second.shape != first.shape or not fits:
         shapes = [tuple(x.shape) for x in (first, second, validity) if x is not None]
@@ -84,26 +87,8 @@ def _check(
     check_window(first, form.window if "variance" in form.attentions else 1)
 
 
-class _Sums(NamedTuple):
-    """Of one attention over a strip or a clip."""
-
-    lowest: float
-    highest: float
-    above: float
-    """Sum of (V - lowest) (A - B)^2: no terms of different sign that could cancel."""
-    squares: float
-    """Sum of (A - B)^2."""
-
-
-class _Stretch(NamedTuple):
-    """Makes M of V: factor * (V - lowest)."""
-
-    factor: float
-    lowest: float
-
-
-class _CoherenceLosses(torch.autograd.Function):
-    """The CPU form, which computes wherever its tensors are."""
+class LossesByPasses(torch.autograd.Function):
+    """The losses by any `Passes`: everything between them is a handful of numbers a clip."""
 
     @staticmethod
     def forward(
@@ -113,17 +98,14 @@ class _CoherenceLosses(torch.autograd.Function):
         form: CoherenceForm,
         weights: tuple[float, ...],
         validity: Tensor | None,
+        passes: Passes,
     ) -> Tensor:
-        """Sum over the strips of each clip, then over the clips."""
-        walk = Walk(first, second, validity, form)
-        clips = [
-            _joined([_strip_sums(strip, form) for strip in walk.clip(index)])
-            for index in range(len(first))
-        ]
+        """Pass once, for the sums of each clip; they make the losses."""
+        clips = passes.sums(first, second, validity, form)
         pixels = first[:, :1].numel() if validity is None else float(validity.sum())
         ctx.count = max(pixels * first.shape[1], 1)
-        ctx.form, ctx.weights = form, weights
-        ctx.stretches = [[_stretch(sums, form) for sums in clip] for clip in clips]
+        ctx.form, ctx.weights, ctx.passes = form, weights, passes
+        ctx.stretches = [[stretch_of(sums, form) for sums in clip] for clip in clips]
         ctx.save_for_backward(first, second, validity)
         totals = [0.0] * len(weights)
         for clip, stretches in zip(clips, ctx.stretches, strict=True):
@@ -137,79 +119,9 @@ class _CoherenceLosses(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Walk through the strips again: 2 (w M + 1 - w) (A - B) / count for each pixel."""
+        """Pass again: 2 (w M + 1 - w) (A - B) / count for each pixel."""
         first, second, validity = ctx.saved_tensors
-        answers = [
-            torch.empty(x.shape, dtype=x.dtype, device=x.device) if needed else None
-            for x, needed in zip((first, second), ctx.needs_input_grad, strict=False)
-        ]
         factors = [float(g) * 2 / ctx.count for g in gradient]
-        walk = Walk(first, second, validity, ctx.form)
-        for index, stretches in enumerate(ctx.stretches):
-            for strip in walk.clip(index):
-                slopes = walk.memory("slopes", *strip.distances.shape)
-                _fill_slopes(slopes, strip, stretches, ctx.weights, factors)
-                for answer, maps in zip(answers, strip.compared.chunk(2), strict=True):
-                    if answer is not None:
-                        target = answer[index].flatten(1)[:, strip.columns]
-                        target.copy_(_of_logits(slopes, maps, walk, ctx.form))
-                    slopes.neg_()  # the second answer is taken off the first
-        return answers[0], answers[1], None, None, None
-
-
-def _strip_sums(strip: Strip, form: CoherenceForm) -> list[_Sums]:
-    squares = strip.distances.square_().flatten()
-    total = squares.sum().item()
-    answer = []
-    for attention in strip.attentions:
-        lowest, highest = 0.0, 0.0
-        if form.stretched:
-            lowest, highest = (extreme.item() for extreme in attention.aminmax())
-            attention.sub_(lowest)
-        above = torch.dot(attention.flatten(), squares).item()
-        answer.append(_Sums(lowest, highest, above, total))
-    return answer
-
-
-def _joined(strips: list[list[_Sums]]) -> list[_Sums]:
-    """Return each attention's sums over a clip."""
-    answer = []
-    for parts in zip(*strips, strict=True):
-        lowest = min(part.lowest for part in parts)
-        above = math.fsum(part.above + (part.lowest - lowest) * part.squares for part in parts)
-        squares = math.fsum(part.squares for part in parts)
-        answer.append(_Sums(lowest, max(part.highest for part in parts), above, squares))
-    return answer
-
-
-def _stretch(sums: _Sums, form: CoherenceForm) -> _Stretch:
-    if not form.stretched:
-        return _Stretch(form.gain, 0.0)
-    return _Stretch(form.gain / (sums.highest - sums.lowest + MIN_MAX_EPSILON), sums.lowest)
-
-
-def _fill_slopes(
-    slopes: Tensor,
-    strip: Strip,
-    stretches: list[_Stretch],
-    weights: tuple[float, ...],
-    factors: list[float],
-) -> None:
-    """Write the derivative of all losses together by A into `slopes` (T, P)."""
-    slopes.zero_()
-    offset = 0.0
-    for attention, stretch, weight, factor in zip(
-        strip.attentions, stretches, weights, factors, strict=True
-    ):
-        scale = factor * weight * stretch.factor
-        offset += factor * (1 - weight) - scale * stretch.lowest
-        slopes.add_(attention, alpha=scale)
-    slopes.add_(offset).mul_(strip.distances)
-
-
-def _of_logits(slopes: Tensor, maps: Tensor, walk: Walk, form: CoherenceForm) -> Tensor:
-    """Return derivatives by logits for those by `maps` (T, P), A or B: times p (1 - p)."""
-    if form.compared == "logits":
-        return slopes
-    part = torch.mul(slopes, maps, out=walk.memory("part", *slopes.shape))
-    return part.addcmul_(part, maps, value=-1)
+        slopes = Slopes(ctx.stretches, ctx.weights, factors, tuple(ctx.needs_input_grad[:2]))
+        gradients = ctx.passes.gradients(first, second, validity, ctx.form, slopes)
+        return *gradients, None, None, None, None

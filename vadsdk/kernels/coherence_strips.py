@@ -1,21 +1,21 @@
 """How `coherence_losses` walks through two answers on a CPU: in strips that stay in the cache.
 
-Legend: B clips, T frames, H, W, P pixels of a strip. Tables (R, 2 T) act on the T frames of the
-    first answer, then the T frames of the second.
+Legend: B clips, T frames, H, W, P pixels of a strip.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from vadsdk.kernels.coherence_form import CoherenceForm, MapScale
-from vadsdk.kernels.temporal_maps import curvature_table, cyclic_table, open_table, snap_confident
+from vadsdk.kernels.coherence_sums import Passes, Slopes, Sums, joined
+from vadsdk.kernels.coherence_tables import tables_of
+from vadsdk.kernels.temporal_maps import snap_confident
 
 STRIP_BYTES = 2**21
 """Of both answers' frames in a strip, for each thread: the few such arrays that are in use stay in
@@ -55,7 +55,7 @@ class Walk:
         self._dtype = torch.promote_types(first.dtype, torch.float32)
         self._frames, self._pixels = first.shape[1], first.shape[2:].numel()
         self._device = first.device
-        self._tables = _tables(form, self._frames, self._dtype, self._device)
+        self._tables = tables_of(form, self._frames, self._dtype, self._device)
         self._answers = first.detach().flatten(2), second.detach().flatten(2)
         self._seen = None if validity is None else validity.detach().flatten(1) > 0
         row_bytes = 2 * self._frames * self._dtype.itemsize
@@ -129,32 +129,61 @@ class Walk:
         return torch.mm(self._tables.curvature, maps, out=gradient).abs_()
 
 
-class _Tables(NamedTuple):
-    """What acts along time, for one form and number of frames."""
+def sums(
+    first: Tensor, second: Tensor, validity: Tensor | None, form: CoherenceForm
+) -> list[list[Sums]]:
+    """Return those of each clip and attention (`Passes.sums`)."""
+    walk = Walk(first, second, validity, form)
+    return [
+        joined([_strip_sums(strip, form) for strip in walk.clip(index)])
+        for index in range(len(first))
+    ]
 
-    means: Tensor
-    """(T or 2 T, 2 T): means of the windows; of frames, then of their twins if released."""
-    mean_squares: Tensor
-    """(T, 2 T): the same for squares, with frames and twins added."""
-    curvature: Tensor
-    """(T, T)."""
+
+def gradients(
+    first: Tensor, second: Tensor, validity: Tensor | None, form: CoherenceForm, slopes: Slopes
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return those by both answers, where they are wanted (`Passes.gradients`)."""
+    by_first, by_second = (
+        torch.empty(x.shape, dtype=x.dtype, device=x.device) if wanted else None
+        for x, wanted in zip((first, second), slopes.wanted, strict=True)
+    )
+    walk = Walk(first, second, validity, form)
+    for index in range(len(first)):
+        scales, offset = slopes.of_clip(index)
+        for strip in walk.clip(index):
+            slope = walk.memory("slope", *strip.distances.shape).fill_(offset)
+            for attention, scale in zip(strip.attentions, scales, strict=True):
+                slope.add_(attention, alpha=scale)
+            slope.mul_(strip.distances)
+            for answer, maps in zip((by_first, by_second), strip.compared.chunk(2), strict=True):
+                if answer is not None:
+                    target = answer[index].flatten(1)[:, strip.columns]
+                    target.copy_(_of_logits(slope, maps, walk, form))
+                slope.neg_()  # the second answer is taken off the first
+    return by_first, by_second
 
 
-@lru_cache(maxsize=32)
-def _tables(form: CoherenceForm, frames: int, dtype: torch.dtype, device: torch.device) -> _Tables:
-    """Return the tables where the answers are, made on the host once."""
-    curvature = curvature_table(frames).to(device, dtype)
-    if "variance" not in form.attentions:
-        return _Tables(curvature, curvature, curvature)
-    if form.cyclic:
-        cycle = cyclic_table(frames, form.window)  # (2 T - 2, 2 T - 2)
-        ends = cycle.new_zeros(len(cycle), 1)  # the second answer's end frames are not in the cycle
-        rows = torch.cat((cycle[:, :frames], ends, cycle[:, frames:].flip(1), ends), 1)
-    else:
-        of_first = open_table(frames, form.window)
-        rows = torch.cat((of_first, torch.zeros_like(of_first)), 1)
-    means = mean_squares = rows[:frames]
-    if form.scaling == "released":
-        twins = rows[-torch.arange(frames) % len(rows)]
-        means, mean_squares = torch.cat((means, twins)), means + twins
-    return _Tables(means.to(device, dtype), mean_squares.to(device, dtype), curvature)
+IN_STRIPS = Passes(sums, gradients)
+
+
+def _strip_sums(strip: Strip, form: CoherenceForm) -> list[Sums]:
+    squares = strip.distances.square_().flatten()
+    total = squares.sum().item()
+    answer = []
+    for attention in strip.attentions:
+        lowest, highest = 0.0, 0.0
+        if form.stretched:
+            lowest, highest = (extreme.item() for extreme in attention.aminmax())
+            attention.sub_(lowest)
+        above = torch.dot(attention.flatten(), squares).item()
+        answer.append(Sums(lowest, highest, above, total))
+    return answer
+
+
+def _of_logits(slope: Tensor, maps: Tensor, walk: Walk, form: CoherenceForm) -> Tensor:
+    """Return derivatives by logits for those by `maps` (T, P), A or B: times p (1 - p)."""
+    if form.compared == "logits":
+        return slope
+    part = torch.mul(slope, maps, out=walk.memory("part", *slope.shape))
+    return part.addcmul_(part, maps, value=-1)

@@ -6,6 +6,7 @@ Legend: B clips, T frames, h, w of the views, K classes, P positions. Maps lie i
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -26,6 +27,10 @@ from vadsdk.methods.supervised_terms import single_precision
 from vadsdk.methods.views import View
 from vadsdk.models import ClipOutputs
 from vadsdk.ranks import num_ranks, sum_over_ranks
+
+LossesOfAnswers = Callable[
+    [Tensor, Tensor, CoherenceForm, Sequence[float | Tensor], Tensor | None], Tensor
+]
 
 
 def classification_consistency(
@@ -53,6 +58,7 @@ def spatiotemporal_consistency(
     augmented: tuple[View, Tensor],
     progress: float | Tensor,
     settings: E2ESettings,
+    losses_of_answers: LossesOfAnswers = coherence_losses,
 ) -> Tensor:
     """Return eq. 2, 3 or 5 over all rows, unweighted, as `settings.localisation` says.
 
@@ -61,6 +67,7 @@ def spatiotemporal_consistency(
         augmented: view 2 and its mask logits, in its own frame.
         progress: in [0, 1), for w of eq. 3.
         settings: all the rest.
+        losses_of_answers: `coherence_losses`, or what gives the same.
     """
     first_view, first = original
     second_view, second = augmented
@@ -81,7 +88,7 @@ def spatiotemporal_consistency(
         )
     if weights:
         form = coherence_form(tuple(weights), settings)
-        found = coherence_losses(first, second, form, tuple(weights.values()), validity)
+        found = losses_of_answers(first, second, form, tuple(weights.values()), validity)
         losses += (found * _share_of_pixels(validity)).unbind()
     return torch.stack(losses).mean()
 

@@ -74,6 +74,10 @@ class DualGuidance(Method):
         if self._teacher is not None:
             self._teacher.update(self._network)
 
+    def _asked_networks(self) -> tuple[nn.Module, ...]:
+        teachers = () if self._teacher is None else (self._teacher.network,)
+        return (*super()._asked_networks(), *teachers)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return what `Method.state_dict` does, and the teacher."""
         teacher = {} if self._teacher is None else self._teacher.state_dict()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
+from vadsdk.kernels import coherence_loop
+from vadsdk.kernels.coherence_losses import coherence_losses
 from vadsdk.losses.ramps import exp_rampup
 from vadsdk.methods.consistency import classification_consistency, spatiotemporal_consistency
 from vadsdk.methods.e2e_settings import E2ESettings
@@ -34,6 +36,12 @@ class E2E(Method):
             network, ("mask",), "e2e", "its consistencies compare maps of two views; use fixmatch"
         )
         super().__init__(network, self.settings.seed)
+        self._coherence_losses = coherence_losses
+
+    def compile(self) -> None:
+        """Have torch compile the network and, on a CPU, temporal coherence."""
+        super().compile()
+        self._coherence_losses = coherence_loop.coherence_losses
 
     def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return `cls`, `loc_bce`, `loc_dice`, `cons_cls`, `cons_loc`, weighted.
@@ -97,6 +105,7 @@ class E2E(Method):
                 (augmented[0], augmented[1].mask_logits),
                 progress,
                 settings,
+                self._coherence_losses,
             )
             losses["cons_loc"] = weight * settings.lambda_loc * distance
         return losses

@@ -77,6 +77,9 @@ class MeanTeacher(Method):
         """Let the teacher follow."""
         self._teacher.update(self._network)
 
+    def _asked_networks(self) -> tuple[nn.Module, ...]:
+        return (*super()._asked_networks(), self._teacher.network)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return what `Method.state_dict` does, and the teacher."""
         return super().state_dict() | self._teacher.state_dict()

@@ -60,6 +60,15 @@ class Method(ABC):
         """Do what a step needs beforehand on the host; called before each step."""
         self._phase = self.phase(progress)
 
+    def compile(self) -> None:
+        """Have torch compile what its steps spend their time in; called once, before them."""
+        for network in self._asked_networks():
+            network.compile(dynamic=False)
+
+    def _asked_networks(self) -> tuple[nn.Module, ...]:
+        """Return all networks that answer in a step."""
+        return (self._network,)
+
     def after_step(self) -> None:  # noqa: B027 - most methods have nothing to do
         """Update what follows the network, such as a teacher; called after each optimiser step."""
 

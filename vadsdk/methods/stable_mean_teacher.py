@@ -161,6 +161,10 @@ class StableMeanTeacher(Method):
         self._teacher.update(self._network)
         self._recovery_teacher.update(self._recovery)
 
+    def _asked_networks(self) -> tuple[nn.Module, ...]:
+        teachers = self._teacher.network, self._recovery_teacher.network
+        return (*super()._asked_networks(), self._recovery, *teachers)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return views, error recovery and both teachers."""
         return {

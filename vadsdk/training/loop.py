@@ -72,7 +72,7 @@ class Trainer:
         if graphs(settings, method, device, note or _unheard):
             self._take = GraphedStep(self._step, device)
         if compiles(settings, method, device, note or _unheard):
-            network.compile(dynamic=False)
+            method.compile()
         self._schedule = Schedule(settings)
         self._readback = Readback(skips_overflow=self._step.skips_overflow)
         self._smoothed: dict[str, float] = {}

@@ -104,7 +104,8 @@ class TrainSettings(_Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Autocast; "auto" is bf16 where the device computes it natively, else fp32."""
     compile: Literal["auto"] | bool = "auto"
-    """Whether torch compiles the network; "auto": on a GPU."""
+    """Whether torch compiles the networks, and on a CPU temporal coherence; "auto": on a GPU. On a
+    CPU the first steps take a minute or two, and all others about half the time."""
     cuda_graph: Literal["auto"] | bool = "auto"
     """Whether whole steps are captured and replayed as one; "auto": on a GPU, where the method
     does the same work in each step."""

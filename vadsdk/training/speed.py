@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import sysconfig
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -57,10 +62,29 @@ def compiles(
     """
     if settings.compile is False or (settings.compile == "auto" and device.type != "cuda"):
         return False
-    reason = method.uncompiled_reason
+    reason = method.uncompiled_reason or _missing_compiler(device)
     if reason is None:
         return True
     if settings.compile == "auto":
         note(f"the network is not compiled: {reason}")
         return False
     raise ConfigError(f'train.compile=true, but {reason}; set it to "auto" or false')
+
+
+def _missing_compiler(device: torch.device) -> str | None:
+    """Return what torch needs for a CPU, which is a C++ compiler and Python's headers."""
+    if device.type != "cpu":
+        return None
+    compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    if shutil.which(compiler) is None:
+        return (
+            f"torch needs a C++ compiler for a CPU, and {compiler!r} is not here "
+            "(Debian: apt-get install g++; another one is named by CXX)"
+        )
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.is_file():
+        return (
+            f"torch needs Python's headers for a CPU, and {header} is not here "
+            "(Debian: apt-get install python3-dev)"
+        )
+    return None
