@@ -108,4 +108,4 @@ def _inside_a_kernels_reference() -> bool:
 
 @cache
 def _has_triton_form(path: Path) -> bool:
-    return ".is_cuda" in path.read_text(encoding="utf-8")
+    return "_triton" in path.read_text(encoding="utf-8")

@@ -90,12 +90,7 @@ def em_routing(
         settings: numbers of "em"; "released" has its own.
     """
     settings = settings or RoutingSettings()
-    if (
-        poses.is_cuda
-        and mode == "em"
-        and poses.dtype != torch.float64
-        and not torch.compiler.is_exporting()
-    ):
+    if poses.is_cuda and mode == "em" and poses.dtype != torch.float64 and not _is_exporting():
         from vadsdk.kernels import routing_triton  # not needed, nor Triton, on other devices
 
         routed: RoutedCapsules = routing_triton.em_routing(
@@ -145,6 +140,11 @@ def em_routing_naive(
         density = -squares / (2 * variance[:, None]) - variance.sqrt().log()[:, None]
         assigned = (activated.log()[:, None] + density.sum(-1)).softmax(2)
     return RoutedCapsules(mu.unflatten(2, (4, 4)), activated)
+
+
+def _is_exporting() -> bool:
+    """Return whether a graph is traced for export; torch 2.11 says so of compiling, too."""
+    return torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling()
 
 
 def _route_em(

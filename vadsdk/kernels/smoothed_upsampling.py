@@ -15,6 +15,9 @@ Legend: B clips, I channels in, M channels between, T, H, W of the input; out is
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -71,11 +74,73 @@ def _upsampled(x: Tensor, product: Tensor, single: tuple[int, ...]) -> Tensor:
     if len(kernels) == 1:
         pixels = F.conv3d(x, kernels[0], None, 1, padding)
     else:
-        rows = zip(x.split(1), kernels, strict=True)
-        pixels = torch.cat([F.conv3d(row, kernel, None, 1, padding) for row, kernel in rows])
+        convolved = convolved_at_once if x.is_cuda else convolved_one_by_one
+        pixels = convolved(x, kernels, padding)
     pixels = pixels.unflatten(1, taps.shape[1:4]).permute(0, 4, 1, 5, 2, 6, 3)
     answer: Tensor = pixels.flatten(5, 6).flatten(3, 4).flatten(1, 2).unsqueeze(1)
     return answer
+
+
+def convolved_one_by_one(x: Tensor, kernels: Tensor, padding: Sequence[int]) -> Tensor:
+    """Return (B, O, ...): each clip (I, ...) convolved with kernels of its own (O, I, a, a, a)."""
+    rows = zip(x.split(1), kernels, strict=True)
+    return torch.cat([F.conv3d(row, kernel, None, 1, padding) for row, kernel in rows])
+
+
+def convolved_at_once(x: Tensor, kernels: Tensor, padding: Sequence[int]) -> Tensor:
+    """Return the same without a convolution for each clip, which a card is too quick for.
+
+    One product of matrices makes what every tap adds for every pixel; shifted, they add up.
+    """
+    taps = kernels.shape[3:]
+    rows = kernels.permute(0, 3, 4, 5, 1, 2).flatten(1, 4)  # (B, a a a O, I)
+    made = torch.bmm(rows, x.flatten(2)).unflatten(2, x.shape[2:]).unflatten(1, (*taps, -1))
+    shifted: Tensor = _ShiftedSum.apply(made, tuple(padding))  # type: ignore[no-untyped-call]
+    return shifted
+
+
+class _ShiftedSum(torch.autograd.Function):
+    """The sum over taps of (B, a, a, a, O, T, H, W), each moved by its place: (B, O, ...).
+
+    Torch's own gradient would fill a tensor of the input's size for each tap.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, made: Tensor, padding: tuple[int, ...]) -> Tensor:
+        """Return y with y[q] the sum of made[a][q + a - padding]."""
+        taps, size = made.shape[1:4], made.shape[5:]
+        ctx.taps, ctx.size, ctx.padding = taps, size, padding
+        padded = F.pad(made, _on_both_sides(padding))
+        lengths = [n + 2 * p - a + 1 for n, p, a in zip(size, padding, taps, strict=True)]
+        parts = []
+        for t, y, x in itertools.product(*map(range, taps)):
+            parts.append(_window(padded[:, t, y, x], (t, y, x), lengths))
+        wide = torch.promote_types(made.dtype, torch.float32)
+        return reduce(torch.add, parts[1:], parts[0].to(wide)).to(made.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Return what each tap's pixel was added to: gradient[q - a + padding]."""
+        taps, size = ctx.taps, ctx.size
+        rooms = [a - 1 - p for a, p in zip(taps, ctx.padding, strict=True)]
+        padded = F.pad(gradient, _on_both_sides(rooms))
+        of_taps = []
+        for tap in itertools.product(*map(range, taps)):
+            starts = [n - 1 - a for n, a in zip(taps, tap, strict=True)]
+            of_taps.append(_window(padded, starts, size))
+        return torch.stack(of_taps, 1).unflatten(1, taps), None
+
+
+def _window(maps: Tensor, starts: Sequence[int], lengths: Sequence[int]) -> Tensor:
+    """Return a part of (B, O, T, H, W), of its last three axes."""
+    for axis, (start, length) in enumerate(zip(starts, lengths, strict=True), start=2):
+        maps = maps.narrow(axis, start, length)
+    return maps
+
+
+def _on_both_sides(rooms: Sequence[int]) -> list[int]:
+    """Return `F.pad`'s argument for the last axes, of the first one's room first."""
+    return [side for room in reversed(rooms) for side in (room, room)]
 
 
 def _spread_inside(kernels: Tensor, size: list[int]) -> Tensor:
@@ -83,6 +148,8 @@ def _spread_inside(kernels: Tensor, size: list[int]) -> Tensor:
     spread: Tensor = kernels
     for length in size:
         reach = torch.ones(length, 3, dtype=kernels.dtype, device=kernels.device)
-        reach[0, 2] = reach[-1, 0] = 0  # o = p + s - 1 for p in 0 .. length - 1
+        # o = p + s - 1 for p in 0 .. length - 1. (A number to be set would come from the host.)
+        reach[0, 2].zero_()
+        reach[-1, 0].zero_()
         spread = torch.tensordot(spread, reach, dims=([1], [1]))  # the next axis moves up
     return spread

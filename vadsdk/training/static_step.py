@@ -94,15 +94,16 @@ class GraphedStep(StaticStep):
             plan.num_eager += 1
             return self._run_aside(plan)
         if plan.graph is None:
-            plan.graph = torch.cuda.CUDAGraph()
+            graph = torch.cuda.CUDAGraph()
             # Other threads may go on pinning memory for the next batches meanwhile.
             with torch.cuda.graph(
-                plan.graph,
+                graph,
                 pool=self._pool,
                 stream=self._stream,  # of this card, and the one that eager steps made things on
                 capture_error_mode="thread_local",
             ):
                 plan.outcome = super()._run(plan)
+            plan.graph = graph  # once it is whole
         plan.graph.replay()
         assert plan.outcome is not None
         return plan.outcome

@@ -53,7 +53,7 @@ def zero_padded(x: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int,
     return F.pad(x, tuple(itertools.chain(*reversed(pads))))
 
 
-@pytest.mark.parametrize("size", [(1, 4, 5), (4, 6, 7), (5, 9, 8)])
+@pytest.mark.parametrize("size", [(1, 4, 5), (2, 5, 4), (4, 6, 7), (5, 9, 8)])
 @pytest.mark.parametrize(
     ("kernel", "stride"),
     [((3, 3, 3), (1, 1, 1)), ((3, 3, 3), (2, 1, 2)), ((1, 3, 3), (1, 2, 2)), ((2, 2, 2),) * 2],

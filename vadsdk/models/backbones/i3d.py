@@ -9,6 +9,7 @@ Legend: B clips, T frames, H, W, C channels, K classes; triples are (time, heigh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -122,6 +123,9 @@ class SamePool3d(nn.Module):
 
     For such an input the zeros of the reference and the minus infinity of `max_pool3d` give the
     same maxima, and `ceil_mode` gives the row that SAME adds after the axis, without a copy.
+
+    Of one or two frames, windows of three frames hold all: one pass over them makes every output
+    frame. (It is quicker, and torch's compiler for a GPU takes windows of up to 25 pixels only.)
     """
 
     def __init__(self, kernel: Triple, stride: Triple) -> None:
@@ -131,6 +135,11 @@ class SamePool3d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, C, ceil(T / stride), ...)."""
         before = [before for before, _ in _paddings(x, self.kernel, self.stride)]
+        frames = x.shape[2]
+        if self.kernel[0] == 3 and frames <= 2:
+            kernel, stride = (frames, *self.kernel[1:]), (1, *self.stride[1:])
+            pooled = F.max_pool3d(x, kernel, stride, (0, *before[1:]), ceil_mode=True)
+            return pooled.expand(-1, -1, math.ceil(frames / self.stride[0]), -1, -1)
         return F.max_pool3d(x, self.kernel, self.stride, before, ceil_mode=True)
 
 
