@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import sysconfig
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
 import torch
 from test_every_pair import batch_for, method_of, network_of
+from torch import nn
 
 from vadsdk.errors import ConfigError
 from vadsdk.kernels import coherence_loop
@@ -92,6 +94,26 @@ def test_a_run_compiles_the_networks_that_its_method_asks(method: str, teachers:
     asked = [network, *(getattr(learner, name).network for name in teachers)]
     assert all(each._compiled_call_impl is not None for each in asked)
     assert trainer.average.network._compiled_call_impl is None  # it is deployed as it is
+
+
+@IMPORTS_COMPILER
+def test_compiled_networks_and_teachers_learn_as_plain_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # What differs from a run is only who makes kernels of the graphs; that is tried by hand.
+    by_graphs = partialmethod(nn.Module.compile, backend="aot_eager")
+    monkeypatch.setattr(nn.Module, "compile", by_graphs)
+    found = []
+    for compile in (False, True):
+        network = network_of("videocapsnet-n")
+        learner = method_of("stable_mean_teacher", network)
+        trainer = Trainer(network, learner, settings(compile=compile), CPU)
+        torch.manual_seed(0)  # dropout
+        reports: list[StepReport] = []
+        trainer.run([batch_for(network, seed) for seed in range(2)], reports.append)
+        found.append([dict(report.losses) for report in reports])
+    for plain, compiled in zip(*found, strict=True):
+        assert compiled == pytest.approx(plain, rel=1e-5)
 
 
 @IMPORTS_COMPILER
