@@ -2,23 +2,31 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import subprocess
+import sys
 import threading
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from tiny_camera import camera
 from tiny_network import SPEC
 from tiny_videos import moving_square, write_video
 from typer.testing import CliRunner, Result
 
 from vadsdk import Detector
 from vadsdk.cli.app import app
-from vadsdk.cli.predict import stop_on_interrupt
+from vadsdk.cli.predict import run_job, stop_on_signals
 from vadsdk.cli.sinks import Job, Sinks
+from vadsdk.errors import VideoError
 from vadsdk.export import ExportReport
-from vadsdk.structures import ModelKind
-from vadsdk.video import open_source, probe, read_frames
+from vadsdk.structures import Detections, Frame, FrameResult, ModelKind
+from vadsdk.video import LiveSettings, open_source, probe, read_frames
+from vadsdk.video.given_frames import GivenFrames
 
 NUM_FRAMES = 30
 
@@ -168,34 +176,156 @@ def test_a_text_file_as_model_is_refused(video: Path, tmp_path: Path) -> None:
     assert "notes.onnx" in done.stderr
 
 
-def interrupt() -> None:
-    signal.raise_signal(signal.SIGINT)
+class Files:
+    """What `predict` is told to write into a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.save, self.jsonl, self.tubes = (
+            folder / name for name in ("live.mp4", "live.jsonl", "live.json")
+        )
+
+    def check(self) -> int:
+        """Require all of them whole and of one mind, and nothing else; return their frames."""
+        assert sorted(self.folder.iterdir()) == sorted([self.save, self.jsonl, self.tubes])
+        lines = [json.loads(line) for line in self.jsonl.read_text().splitlines()]
+        assert [line["frame"] for line in lines] == list(range(len(lines)))
+        tubes = json.loads(self.tubes.read_text())
+        assert [tube["end_frame"] for tube in tubes] == [len(lines)]  # one, to the end
+        assert probe(self.save).num_frames == len(lines)
+        return len(lines)
 
 
-def test_the_first_ctrl_c_ends_a_live_source_and_the_second_raises() -> None:
+@pytest.fixture(scope="module")
+def stream_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The square as a transport stream of 20 frames, large enough for FFmpeg to believe in it."""
+    path = tmp_path_factory.mktemp("stream") / "live.ts"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25, options={"b": "4M"})
+        stream.height, stream.width, stream.pix_fmt = 192, 256, "yuv420p"
+        for image in moving_square(20):
+            large = np.kron(image, np.ones((4, 4, 1), np.uint8))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(large, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_live_stream_that_is_asked_to_end_keeps_its_files(
+    model: Path, stream_bytes: bytes, tmp_path: Path, number: signal.Signals
+) -> None:
+    files, silence = Files(tmp_path), threading.Event()
+
+    def serve(connection: socket.socket, number: int) -> None:
+        connection.sendall(stream_bytes)
+        silence.wait(30)
+
+    with camera(serve) as url:
+        options = ["--save", files.save, "--jsonl", files.jsonl, "--tubes", files.tubes]
+        command = [sys.executable, "-m", "vadsdk", "predict", model, url, *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            wait_for_lines(files.jsonl, 10)  # they can be followed while it runs
+            running.send_signal(number)
+            _, errors = running.communicate(timeout=20)
+        silence.set()
+    assert running.returncode == 0, errors
+    assert 10 < files.check() <= 20
+
+
+def wait_for_lines(path: Path, count: int) -> None:
+    until = time.monotonic() + 60
+    while not path.exists() or len(path.read_text().splitlines()) < count:
+        assert time.monotonic() < until, "no lines came"
+        time.sleep(0.05)
+
+
+def test_a_live_stream_that_is_lost_keeps_its_files_and_is_an_error(
+    model: Path, stream_bytes: bytes, tmp_path: Path
+) -> None:
+    files = Files(tmp_path)
+
+    def serve(connection: socket.socket, number: int) -> None:
+        connection.sendall(stream_bytes if number == 0 else b"")
+
+    settings = LiveSettings(max_outage_seconds=0.3, first_wait_seconds=0.05)
+    with camera(serve) as url:
+        source = open_source(url, live=settings)
+        job = Job(source=source, save=files.save, jsonl=files.jsonl, tubes=files.tubes)
+        with pytest.raises(VideoError, match="gave no picture"):
+            run_job(Detector.load(model), job)
+    assert files.check() == 20
+
+
+def test_a_stream_lost_before_its_first_frame_says_so(tmp_path: Path, model: Path) -> None:
+    class Dead(GivenFrames):
+        is_live = True
+
+        def __iter__(self) -> Iterator[Frame]:
+            raise VideoError("gave no picture")
+            yield
+
+    job = Job(source=Dead([], fps=5), save=tmp_path / "o.mp4", jsonl=None, tubes=None)
+    with pytest.raises(VideoError, match="gave no picture"):
+        run_job(Detector.load(model), job)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_model_leaves_what_a_live_stream_gave(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    source = GivenFrames(moving_square(3), fps=25)
+    source.is_live = True
+    job = Job(source=source, save=files.save, jsonl=files.jsonl, tubes=files.tubes)
+
+    def run_out_of_memory() -> None:
+        with Sinks(job, source) as sinks:
+            for frame in sinks.watch(source, threading.Event()):
+                sinks.write(nothing_found(frame))
+                if frame.index == 1:
+                    raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run_out_of_memory()
+    assert len(files.jsonl.read_text().splitlines()) == probe(files.save).num_frames == 2
+    assert json.loads(files.tubes.read_text()) == []
+
+
+def nothing_found(frame: Frame) -> FrameResult:
+    return FrameResult(
+        index=frame.index,
+        pts_seconds=frame.pts_seconds,
+        detections=Detections.empty(len(SPEC.labels)),
+        labels=SPEC.labels,
+        events=(),
+    )
+
+
+def test_the_second_ctrl_c_raises(stream_bytes: bytes) -> None:
     before = signal.getsignal(signal.SIGINT)
-    with stop_on_interrupt(is_live=True) as stop:
-        interrupt()
-        assert stop.is_set()
-        with pytest.raises(KeyboardInterrupt):
-            interrupt()
+    with camera(lambda connection, number: connection.sendall(stream_bytes)) as url:
+        with stop_on_signals(open_source(url)) as stop:
+            signal.raise_signal(signal.SIGINT)
+            assert stop.is_set()
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            with pytest.raises(SystemExit):
+                signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_ctrl_c_on_a_file_raises_at_once() -> None:
+def test_ctrl_c_on_a_file_raises_at_once(video: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs may ignore Ctrl-C
     try:
-        with stop_on_interrupt(is_live=False), pytest.raises(KeyboardInterrupt):
-            interrupt()
+        with stop_on_signals(open_source(video)), pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def test_a_stopped_source_gives_no_further_frame(video: Path) -> None:
     stop, job = threading.Event(), Job(source=video, save=None, jsonl=None, tubes=None)
-    with ExitStack() as stack:
-        source = open_source(video)
-        frames = Sinks(job, source, stack).watch(source, stop)
+    source = open_source(video)
+    with Sinks(job, source) as sinks:
+        frames = iter(sinks.watch(source, stop))
         assert next(frames).index == 0
         stop.set()
         assert list(frames) == []

@@ -101,6 +101,17 @@ def test_the_file_has_its_name_only_when_it_is_whole(tmp_path: Path):
     assert [p.name for p in tmp_path.iterdir()] == ["frames.jsonl"]
 
 
+def test_the_lines_of_a_live_stream_are_there_at_once_and_stay(tmp_path: Path):
+    path = tmp_path / "frames.jsonl"
+    writer = FramesWriter(path, is_live=True)
+    writer.write(make_result(7))
+    assert json.loads(path.read_text())["frame"] == 7
+    with pytest.raises(ValueError, match="stop"), writer:
+        stop_after(writer)
+    assert len(path.read_text().splitlines()) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["frames.jsonl"]
+
+
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path):
     path = tmp_path / "frames.jsonl"
     path.write_text("old")

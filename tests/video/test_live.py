@@ -4,13 +4,13 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from tiny_camera import camera
 
 from vadsdk.errors import VideoError
 from vadsdk.video import LiveSettings, Timeouts, open_source
@@ -22,33 +22,6 @@ QUICK = LiveSettings(
     max_outage_seconds=0.3,
     first_wait_seconds=0.05,
 )
-
-
-@contextmanager
-def camera(serve: Callable[[socket.socket, int], None]) -> Iterator[str]:
-    """A camera on this machine: `serve` speaks on each connection, counted from 0."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        server.settimeout(0.2)
-        stopped = threading.Event()
-
-        def accept() -> None:
-            number = 0
-            while not stopped.is_set():
-                try:
-                    connection, _ = server.accept()
-                except TimeoutError:
-                    continue
-                with closing(connection):
-                    serve(connection, number)
-                number += 1
-
-        thread = threading.Thread(target=accept)
-        thread.start()
-        try:
-            yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        finally:
-            stopped.set()
-            thread.join()
 
 
 @pytest.fixture
@@ -179,6 +152,28 @@ def test_a_file_behind_a_url_is_a_file(make_video):
         assert not source.is_live
         assert len(list(source)) == 10
         server.shutdown()
+
+
+def test_a_stream_that_is_asked_to_stop_ends_in_an_outage(stream_bytes):
+    def serve(connection: socket.socket, number: int) -> None:
+        connection.sendall(stream_bytes if number == 0 else b"")
+
+    with camera(serve) as url:
+        source = open_source(url)  # which would wait a minute for the camera to come back
+        started = time.monotonic()
+        asked = threading.Timer(1.0, source.stop)
+        asked.start()
+        assert len(list(source)) == 20
+        assert 1.0 < time.monotonic() - started < 5
+        asked.join()
+
+
+def test_a_closed_queue_takes_nothing_more():
+    queue: NewestQueue[int] = NewestQueue(3)
+    queue.put(1)
+    queue.close()
+    queue.put(2)
+    assert list(queue) == [1]
 
 
 def test_a_missing_camera_is_an_error():

@@ -1,7 +1,7 @@
 """The command `vadsdk`: one verb a file; errors become messages and exit codes here alone.
 
 Exit codes: 0 done, 1 a `VadsdkError` or a missing extra (a message is printed), 2 wrong usage,
-130 Ctrl-C, 143 asked to end (SIGTERM).
+130 Ctrl-C, 143 asked to end (SIGTERM); a live stream that either of them ends is done.
 """
 
 from __future__ import annotations

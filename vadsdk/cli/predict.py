@@ -6,7 +6,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,9 +21,12 @@ from vadsdk.errors import ConfigError, VideoError
 if TYPE_CHECKING:
     from vadsdk.detector import Detector
     from vadsdk.structures import Tube
+    from vadsdk.video import Source
 
 MAX_LISTED_TUBES = 200
 """The table shows the last so many, as a stream may never end."""
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""By which people (Ctrl-C) and services (`docker stop`, systemd) end a live stream."""
 
 
 def predict(
@@ -48,7 +51,8 @@ def predict(
     """Find the actions in a video or a stream: who, where, from when to when.
 
     With a folder of videos, --save, --jsonl and --tubes name folders, and each video's files are
-    named after it. Ctrl-C ends a camera stream and keeps what was written.
+    named after it. A stream keeps its files when it ends by Ctrl-C or SIGTERM, or is lost, and its
+    --jsonl grows line by line.
     """
     from vadsdk.detector import Detector
 
@@ -115,10 +119,8 @@ def run_job(detector: Detector, job: Job, hop: int | None = None) -> None:
 
     source = open_source(job.source)
     listed: deque[Tube] = deque(maxlen=MAX_LISTED_TUBES)
-    with ExitStack() as stack:
-        sinks = Sinks(job, source, stack)
-        stop = stack.enter_context(stop_on_interrupt(source.is_live))
-        bar = stack.enter_context(console.progress_bar())
+    sinks = Sinks(job, source)
+    with stop_on_signals(source) as stop, sinks, console.progress_bar() as bar:
         task = bar.add_task(source.name, total=source.num_frames)
         batch_size = 1 if source.is_live else file_batch_size(detector.spec, hop)
         watched = sinks.watch(source, stop)
@@ -126,30 +128,41 @@ def run_job(detector: Detector, job: Job, hop: int | None = None) -> None:
             sinks.write(result)
             listed.extend(event.tube for event in result.events if event.tube is not None)
             bar.advance(task)
+        if sinks.failure is not None and not sinks.num_written:
+            raise sinks.failure
     _print_tubes(listed, source.name)
     for path in (job.save, job.jsonl, job.tubes):
         if path is not None:
             _print_line(f"wrote {path}")
+    if sinks.failure is not None:
+        raise sinks.failure
 
 
 @contextmanager
-def stop_on_interrupt(is_live: bool) -> Iterator[threading.Event]:
-    """Give an event that the first Ctrl-C sets for a live source; else, as ever, Ctrl-C raises."""
+def stop_on_signals(source: Source) -> Iterator[threading.Event]:
+    """Give an event that the first of `STOP_SIGNALS` sets for a live source, which then ends.
+
+    A second one raises what a first one raises for any other source.
+    """
+    from vadsdk.video import LiveSource
+
     stop = threading.Event()
-    if not is_live:
+    if not isinstance(source, LiveSource):
         yield stop
         return
 
     def ask_to_stop(number: int, frame: object) -> None:
         if stop.is_set():
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         stop.set()
+        source.stop()
 
-    previous = signal.signal(signal.SIGINT, ask_to_stop)
+    previous = {number: signal.signal(number, ask_to_stop) for number in STOP_SIGNALS}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _print_tubes(tubes: deque[Tube], source_name: str) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from vadsdk.errors import VideoError
 
 if TYPE_CHECKING:
     from vadsdk.structures import Frame, FrameResult
@@ -22,7 +25,7 @@ DEFAULT_FPS = 25.0
 class Job:
     """One source and the files to write of it."""
 
-    source: str | Path
+    source: str | Path | Source
     """What to watch."""
     save: Path | None
     """Annotated video."""
@@ -33,35 +36,72 @@ class Job:
 
 
 class Sinks:
-    """The files of one job, and the frames that wait to be drawn: at most the detector's delay.
+    """A context manager: the files of one job, and the frames that wait to be drawn.
+
+    No more wait than the detector's delay. The files of a video appear whole, or after an error not
+    at all; what came of a live stream cannot be had again, so its files are finished all the same.
 
     Args:
         job: names the files.
-        source: gives the frame rate of the video.
-        stack: closes the files at its end, or removes them at an error.
+        source: of the frames; gives the frame rate of the video.
     """
 
-    def __init__(self, job: Job, source: Source, stack: ExitStack) -> None:
+    def __init__(self, job: Job, source: Source) -> None:
         from vadsdk.streaming import FramesWriter, TubesWriter
         from vadsdk.video import VideoWriter
 
-        self._frames = stack.enter_context(FramesWriter(job.jsonl)) if job.jsonl else None
-        self._tubes = stack.enter_context(TubesWriter(job.tubes)) if job.tubes else None
-        self._video = (
-            stack.enter_context(VideoWriter(job.save, fps=source.fps or DEFAULT_FPS))
-            if job.save
-            else None
-        )
+        self._is_live = source.is_live
+        self._frames = self._tubes = self._video = None
         self._waiting: deque[Frame] = deque()
+        self.failure: VideoError | None = None
+        """Why a live stream was lost; what it gave before is written."""
+        self.num_written = 0
+        """Frames whose results are written."""
+        with ExitStack() as opened:
+            if job.jsonl:
+                lines = FramesWriter(job.jsonl, is_live=source.is_live)
+                self._frames = opened.enter_context(lines)
+            if job.tubes:
+                self._tubes = opened.enter_context(TubesWriter(job.tubes))
+            if job.save:
+                writer = VideoWriter(job.save, fps=source.fps or DEFAULT_FPS)
+                self._video = opened.enter_context(writer)
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Finish the files, or at an error remove those of a video that is no live stream."""
+        if error is None or not self._is_live:
+            self._opened.__exit__(kind, error, traceback)
+            return
+        for writer in (self._frames, self._tubes, self._video):
+            if writer is not None:
+                with suppress(VideoError):  # a full disk was said already
+                    writer.__exit__(None, None, None)
 
     def watch(self, frames: Iterable[Frame], stop: threading.Event) -> Iterator[Frame]:
-        """Pass frames on, keeping those that are to be drawn, until `stop` is set."""
-        for frame in frames:
-            if self._video is not None:
-                self._waiting.append(frame)
-            yield frame
-            if stop.is_set():
-                return
+        """Pass frames on, keeping those that are to be drawn, until `stop` is set.
+
+        A live stream that is lost ends here, so that what it gave is detected to its end.
+        """
+        try:
+            for frame in frames:
+                if self._video is not None:
+                    self._waiting.append(frame)
+                yield frame
+                if stop.is_set():
+                    return
+        except VideoError as error:
+            if not self._is_live:
+                raise
+            self.failure = error
 
     def write(self, result: FrameResult) -> None:
         """Write one frame's result to every file."""
@@ -75,3 +115,4 @@ class Sinks:
             frame = self._waiting.popleft()
             assert frame.index == result.index  # one result a frame, in order
             self._video.write(draw_result(frame.image, result), frame.pts_seconds)
+        self.num_written += 1

@@ -1,8 +1,8 @@
 """Results as files: `frames.jsonl`, a line a frame, and `tubes.json`, an entry a tube.
 
 Both are written as results come, so that an endless stream takes no memory, under a temporary name
-that becomes the real one when the writer closes; after an error nothing is left. Who ends a live
-stream by Ctrl-C and wants the files catches it inside the `with`.
+that becomes the real one when the writer closes; after an error nothing is left. The lines of a
+live stream can be had under their own name from the start, to be followed and never to be lost.
 """
 
 from __future__ import annotations
@@ -21,19 +21,25 @@ from vadsdk.errors import VideoError
 from vadsdk.structures import FrameResult, Tube
 from vadsdk.structures.detections import Detections
 
+_ONE_LINE, _SOME_KILOBYTES = 1, -1
+"""What `open` is told to keep back."""
 
-class _AtomicTextFile:
-    """A text file that appears under its name whole, or not at all."""
+
+class _ResultFile:
+    """A text file that appears under its name whole, or not at all; or, if live, line by line."""
 
     _HEAD = ""
     _TAIL = ""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_live: bool = False) -> None:
         self._path = Path(path)
-        self._temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        hidden = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        self._temporary = None if is_live else hidden
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._temporary.open("w", encoding="utf-8")
+            written = self._temporary or self._path
+            buffering = _ONE_LINE if self._temporary is None else _SOME_KILOBYTES
+            self._file = written.open("w", buffering, encoding="utf-8")
         except OSError as error:
             raise self._cannot_write(error) from None
         self._put(self._HEAD)
@@ -53,13 +59,14 @@ class _AtomicTextFile:
             self._discard()
 
     def close(self) -> None:
-        """Finish the file and give it its name; once."""
+        """Finish the file, and give it its name if it has none; once."""
         if self._file.closed:
             return
         try:
             self._file.write(self._TAIL)
             self._file.close()
-            self._temporary.replace(self._path)
+            if self._temporary is not None:
+                self._temporary.replace(self._path)
         except OSError as error:
             self._discard()
             raise self._cannot_write(error) from None
@@ -76,7 +83,8 @@ class _AtomicTextFile:
             self._file.close()
         except OSError:
             pass  # what could not be written is not wanted
-        self._temporary.unlink(missing_ok=True)
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
 
     def _cannot_write(self, error: OSError) -> VideoError:
         reason = error.strerror or error
@@ -85,15 +93,24 @@ class _AtomicTextFile:
         )
 
 
-class FramesWriter(_AtomicTextFile):
-    """Writes `frames.jsonl`: one JSON object a line, one line a frame."""
+class FramesWriter(_ResultFile):
+    """Writes `frames.jsonl`: one JSON object a line, one line a frame.
+
+    Args:
+        path: of the file; its folder is made.
+        is_live: the file has its name from the start, a line is there as soon as its frame is
+            known, and an error leaves the lines before it; else it appears whole, or not at all.
+
+    Raises:
+        VideoError: the file cannot be written.
+    """
 
     def write(self, result: FrameResult) -> None:
         """Append the line of one frame."""
         self._put(json.dumps(frame_to_json(result)) + "\n")
 
 
-class TubesWriter(_AtomicTextFile):
+class TubesWriter(_ResultFile):
     """Writes `tubes.json`: a JSON list of the finished tubes, in the order in which they ended."""
 
     _HEAD = "["

@@ -6,6 +6,7 @@ from vadsdk.video.drawing import draw_result
 from vadsdk.video.folders import video_files
 from vadsdk.video.frame_access import FrameReader
 from vadsdk.video.info import VideoInfo, probe
+from vadsdk.video.live import LiveSource
 from vadsdk.video.live_reader import LiveSettings
 from vadsdk.video.palette import track_colour
 from vadsdk.video.reading import read_frames
@@ -16,6 +17,7 @@ from vadsdk.video.writer import VideoWriter
 __all__ = [
     "FrameReader",
     "LiveSettings",
+    "LiveSource",
     "Source",
     "Timeouts",
     "VideoInfo",

@@ -62,6 +62,13 @@ class LiveSource:
         if self._reader.failure:
             raise self._reader.failure
 
+    def stop(self) -> None:
+        """Let the stream end after the frames that wait, even in an outage.
+
+        Any thread may ask for it, and a signal's handler.
+        """
+        self._reader.queue.close()
+
     @property
     def num_dropped(self) -> int:
         """Frames that the consumer was too slow for."""

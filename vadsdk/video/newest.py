@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+_LONGEST_WAIT_SECONDS = 0.5  # before looking again, should a signal's handler have closed the queue
+
 
 class NewestQueue(Generic[T]):
     """Holds the newest items; when it is full the oldest goes, so memory and delay stay bounded.
@@ -24,14 +26,19 @@ class NewestQueue(Generic[T]):
         self.num_dropped = 0
 
     def put(self, item: T) -> None:
-        """Add an item without waiting."""
+        """Add an item without waiting; a closed queue takes none."""
         with self._changed:
+            if self._is_closed:
+                return
             self.num_dropped += len(self._items) == self._items.maxlen
             self._items.append(item)
             self._changed.notify()
 
     def close(self) -> None:
-        """Say that no item will come any more; those that wait are still given out."""
+        """Say that no item will come any more; those that wait are still given out.
+
+        Any thread may say so, and a signal's handler.
+        """
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -40,7 +47,8 @@ class NewestQueue(Generic[T]):
         """Yield items as they come, the oldest first, until the queue is closed and empty."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._items or self._is_closed)
+                while not (self._items or self._is_closed):
+                    self._changed.wait(_LONGEST_WAIT_SECONDS)
                 if not self._items:
                     return
                 item = self._items.popleft()
