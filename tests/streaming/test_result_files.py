@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,45 @@ def test_the_lines_of_a_live_stream_are_there_at_once_and_stay(tmp_path: Path):
         stop_after(writer)
     assert len(path.read_text().splitlines()) == 2
     assert [p.name for p in tmp_path.iterdir()] == ["frames.jsonl"]
+
+
+def test_a_pipe_gets_each_line_at_once_and_stays_a_pipe(tmp_path: Path):
+    pipe = tmp_path / "frames.jsonl"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with FramesWriter(pipe) as writer:
+        writer.write(make_result(4))
+        assert json.loads(os.read(reading, 10_000))["frame"] == 4
+        writer.write(make_result(5))
+    assert json.loads(os.read(reading, 10_000))["frame"] == 5
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+    with TubesWriter(pipe) as tubes:
+        tubes.write_tube(make_tube(3))
+    assert [tube["id"] for tube in json.loads(os.read(reading, 10_000))] == [3]
+    os.close(reading)
+
+
+def test_a_pipe_whose_reader_ends_says_so(tmp_path: Path):
+    pipe = tmp_path / "frames.jsonl"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    writer = FramesWriter(pipe)
+    os.close(reading)
+    with pytest.raises(VideoError, match=r"frames\.jsonl: Broken pipe; whoever read it has ended"):
+        writer.write(make_result(4))
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path: Path, is_live: bool):
+    target, link = tmp_path / "there" / "day1.jsonl", tmp_path / "frames.jsonl"
+    link.symlink_to(target)
+    with FramesWriter(link, is_live=is_live) as writer:
+        writer.write(make_result(4))
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["frame"] == 4
+    assert list(target.parent.iterdir()) == [target]
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path):

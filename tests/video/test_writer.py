@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import resource
 import signal
+import threading
 from fractions import Fraction
 
 import numpy as np
@@ -101,6 +103,22 @@ def test_the_index_comes_first_so_that_browsers_start_at_once(tmp_path):
         writer.write(IMAGE)
     content = (tmp_path / "a.mp4").read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_pipe_gets_a_video_that_plays_and_stays_a_pipe(tmp_path, suffix):
+    pipe, received = tmp_path / f"pipe{suffix}", tmp_path / f"received{suffix}"
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: received.write_bytes(pipe.read_bytes()))
+    reader.start()
+    with VideoWriter(pipe, fps=10) as writer:
+        for level in (40, 200, 90):
+            writer.write(np.full((48, 64, 3), level, np.uint8))
+    reader.join(10)
+    assert pipe.is_fifo()
+    frames = list(open_source(received))
+    np.testing.assert_allclose([frame.image.mean() for frame in frames], [40, 200, 90], atol=3)
+    np.testing.assert_allclose([frame.pts_seconds for frame in frames], [0, 0.1, 0.2], atol=1e-3)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

@@ -2,7 +2,8 @@
 
 Both are written as results come, so that an endless stream takes no memory, under a temporary name
 that becomes the real one when the writer closes; after an error nothing is left. The lines of a
-live stream can be had under their own name from the start, to be followed and never to be lost.
+live stream can be had under their own name from the start, to be followed and never to be lost. A
+pipe or a device is written into, line by line, and what a link leads to is replaced, not the link.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pycocotools import mask as coco_mask
 from vadsdk.errors import VideoError
 from vadsdk.structures import FrameResult, Tube
 from vadsdk.structures.detections import Detections
+from vadsdk.whole_file import is_written_into, link_target
 
 _ONE_LINE, _SOME_KILOBYTES = 1, -1
 """What `open` is told to keep back."""
@@ -33,10 +35,12 @@ class _ResultFile:
 
     def __init__(self, path: Path, *, is_live: bool = False) -> None:
         self._path = Path(path)
-        hidden = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
-        self._temporary = None if is_live else hidden
+        target = link_target(self._path)
+        hidden = target.with_name(f".{target.name}.{os.getpid()}.part")
+        self._target = target
+        self._temporary = None if is_live or is_written_into(self._path) else hidden
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             written = self._temporary or self._path
             buffering = _ONE_LINE if self._temporary is None else _SOME_KILOBYTES
             self._file = written.open("w", buffering, encoding="utf-8")
@@ -66,7 +70,7 @@ class _ResultFile:
             self._file.write(self._TAIL)
             self._file.close()
             if self._temporary is not None:
-                self._temporary.replace(self._path)
+                self._temporary.replace(self._target)
         except OSError as error:
             self._discard()
             raise self._cannot_write(error) from None
@@ -88,9 +92,10 @@ class _ResultFile:
 
     def _cannot_write(self, error: OSError) -> VideoError:
         reason = error.strerror or error
-        return VideoError(
-            f"cannot write {self._path}: {reason}; choose another folder or free some space"
-        )
+        advice = "choose another folder or free some space"
+        if isinstance(error, BrokenPipeError):
+            advice = "whoever read it has ended"
+        return VideoError(f"cannot write {self._path}: {reason}; {advice}")
 
 
 class FramesWriter(_ResultFile):

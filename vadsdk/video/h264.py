@@ -11,10 +11,15 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from vadsdk.whole_file import is_written_into
+
 TICKS_PER_SECOND = 360_000
 """Of the time stamps: a multiple of the 90000 of broadcast clocks and of 24, 25, 30, 50 and 60
 frames a second and their 1000/1001, so that all of these are exact."""
 
+_INDEX_FIRST = "+faststart"
+# The moov box comes with the first fragment, when it is known from when on that is shown.
+_FRAGMENTS = "+frag_keyframe+delay_moov+default_base_moof"
 _KEYFRAME_SECONDS = 2  # a player can jump to each
 _BT709 = 1  # of the matrix, the primaries and the transfer alike
 _LIMITED_RANGE = 1
@@ -27,7 +32,8 @@ class H264Encoder:
     """An open file that frames of one size go into.
 
     Args:
-        path: of the file; its suffix chooses the container.
+        path: of the file; its suffix chooses the container. A pipe gets an mp4 in fragments, as one
+            cannot go back in it to write the index.
         image_size: (height, width) of the images; what is odd grows by a pixel.
         fps: expected frames a second.
         crf: x264's quality.
@@ -40,7 +46,8 @@ class H264Encoder:
         self.image_size = image_size
         height, width = (side + side % 2 for side in image_size)
         self._reformatter = VideoReformatter()
-        self._container = av.open(f"file:{path}", "w", options={"movflags": "+faststart"})
+        layout = _FRAGMENTS if is_written_into(path) else _INDEX_FIRST
+        self._container = av.open(f"file:{path}", "w", options={"movflags": layout})
         self._stream = self._container.add_stream(
             "libx264", rate=fps, options={"crf": str(crf), "preset": "veryfast"}
         )

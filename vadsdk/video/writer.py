@@ -18,7 +18,7 @@ from vadsdk.errors import VideoError
 from vadsdk.video.decoder import size_changed
 from vadsdk.video.h264 import TICKS_PER_SECOND, H264Encoder
 from vadsdk.video.opening import reason
-from vadsdk.whole_file import whole_file
+from vadsdk.whole_file import is_written_into, whole_file
 
 _MAX_FPS = 1000
 _SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
@@ -28,6 +28,7 @@ class VideoWriter:
     """A context manager that writes frames; the file appears when its block ends without an error.
 
     After an error, or Ctrl-C, nothing is left behind, and a file that was there before stays.
+    A pipe or a device is written into; of a link, what it leads to is replaced.
     An odd height or width grows by one pixel, repeated from the edge, as the codec wants it even.
 
     Args:
@@ -151,9 +152,11 @@ class VideoWriter:
             raise size_changed(str(self._path), self.num_frames, self._encoder.image_size, size)
 
     def _cannot_write(self, error: Exception) -> VideoError:
+        number = getattr(error, "errno", None)
         advice = "check the folder and its rights"
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             advice = "free some space or choose another folder"
-        return VideoError(
-            f"cannot write {self._path}: {reason(error)}; {advice}. Nothing is half-written"
-        )
+        if number == errno.EPIPE:
+            advice = "whoever read it has ended"
+        left = "" if is_written_into(self._path) else ". Nothing is half-written"
+        return VideoError(f"cannot write {self._path}: {reason(error)}; {advice}{left}")
