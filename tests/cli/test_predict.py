@@ -127,30 +127,6 @@ def test_a_folder_of_videos_gives_files_named_after_each(model: Path, tmp_path: 
     ]
 
 
-def test_a_folder_of_videos_with_one_output_file_is_refused(model: Path, tmp_path: Path) -> None:
-    write_video(tmp_path / "a.mp4", 4)
-    done = predict(model, tmp_path, "--save", tmp_path / "out.mp4")
-    assert done.exit_code == 1
-    assert "--save must name a folder" in done.stderr
-
-
-def test_videos_whose_results_would_share_a_name_are_refused(model: Path, tmp_path: Path) -> None:
-    for name in ("a.mp4", "a.mkv"):
-        (tmp_path / name).touch()
-    done = predict(model, tmp_path, "--jsonl", tmp_path / "out")
-    assert done.exit_code == 1
-    assert "rename one of them" in done.stderr
-
-
-def test_the_source_is_never_overwritten(model: Path, video: Path) -> None:
-    before = video.read_bytes()
-    for source, save in ((video, video), (video.parent, video.parent)):
-        done = predict(model, source, "--save", save)
-        assert done.exit_code == 1
-        assert "would overwrite the source" in done.stderr
-    assert video.read_bytes() == before
-
-
 def test_a_video_cut_short_leaves_a_message_and_no_files(
     model: Path, video: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections import deque
@@ -15,8 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from vadsdk.cli import console
+from vadsdk.cli.outputs import check_folders, check_outputs
 from vadsdk.cli.sinks import Job, Sinks
-from vadsdk.errors import ConfigError, VideoError
+from vadsdk.errors import VideoError
 
 if TYPE_CHECKING:
     from vadsdk.detector import Detector
@@ -57,6 +59,7 @@ def predict(
     from vadsdk.detector import Detector
 
     jobs = _jobs(source, save=save, jsonl=jsonl, tubes=tubes)
+    check_outputs(jobs, model)
     detector = Detector.load(model, device, min_score=min_score)
     failed = 0
     for job in jobs:
@@ -75,13 +78,11 @@ def _jobs(source: str, *, save: Path | None, jsonl: Path | None, tubes: Path | N
     """Return one job, or for a folder of videos one a video."""
     from vadsdk.video import video_files
 
-    path = Path(source)
-    videos = video_files(path) if path.is_dir() else []
+    # Unlike `Path.is_dir`, this bears an address that is longer than any name of a file.
+    videos = video_files(source) if os.path.isdir(source) else []
     if not videos:
-        _keep_the_source(path, save)
         return [Job(source=source, save=save, jsonl=jsonl, tubes=tubes)]
-    _require_folders(videos, {"--save": save, "--jsonl": jsonl, "--tubes": tubes})
-    _keep_the_source(path, save)
+    check_folders(videos, {"--save": save, "--jsonl": jsonl, "--tubes": tubes})
     return [
         Job(
             source=video,
@@ -91,25 +92,6 @@ def _jobs(source: str, *, save: Path | None, jsonl: Path | None, tubes: Path | N
         )
         for video in videos
     ]
-
-
-def _require_folders(videos: list[Path], outputs: dict[str, Path | None]) -> None:
-    for option, path in outputs.items():
-        if path is not None and path.suffix:
-            raise ConfigError(
-                f"{videos[0].parent} is a folder of {len(videos)} videos, so {option} must name a "
-                f"folder, not {path.name!r}; each video's file there is named after it"
-            )
-    if len({video.stem for video in videos}) < len(videos) and any(outputs.values()):
-        raise ConfigError(
-            f"two videos in {videos[0].parent} differ in their suffix alone, so their results "
-            "would have one name; rename one of them"
-        )
-
-
-def _keep_the_source(source: Path, save: Path | None) -> None:
-    if save is not None and source.exists() and save.resolve() == source.resolve():
-        raise ConfigError(f"--save {save} would overwrite the source; give another name")
 
 
 def run_job(detector: Detector, job: Job, hop: int | None = None) -> None:
@@ -131,9 +113,8 @@ def run_job(detector: Detector, job: Job, hop: int | None = None) -> None:
         if sinks.failure is not None and not sinks.num_written:
             raise sinks.failure
     _print_tubes(listed, source.name)
-    for path in (job.save, job.jsonl, job.tubes):
-        if path is not None:
-            _print_line(f"wrote {path}")
+    for path in job.outputs.values():
+        _print_line(f"wrote {path}")
     if sinks.failure is not None:
         raise sinks.failure
 

@@ -34,6 +34,12 @@ class Job:
     tubes: Path | None
     """All tubes."""
 
+    @property
+    def outputs(self) -> dict[str, Path]:
+        """The files that are asked for, by option."""
+        named = {"--save": self.save, "--jsonl": self.jsonl, "--tubes": self.tubes}
+        return {option: path for option, path in named.items() if path is not None}
+
 
 class Sinks:
     """A context manager: the files of one job, and the frames that wait to be drawn.

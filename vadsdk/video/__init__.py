@@ -3,7 +3,7 @@
 from vadsdk.video.address import Timeouts
 from vadsdk.video.contact_sheet import contact_sheet
 from vadsdk.video.drawing import draw_result
-from vadsdk.video.folders import video_files
+from vadsdk.video.folders import image_files, video_files
 from vadsdk.video.frame_access import FrameReader
 from vadsdk.video.info import VideoInfo, probe
 from vadsdk.video.live import LiveSource
@@ -24,6 +24,7 @@ __all__ = [
     "VideoWriter",
     "contact_sheet",
     "draw_result",
+    "image_files",
     "open_source",
     "probe",
     "read_frames",
