@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import vadsdk
 from vadsdk import Detector
 from vadsdk.errors import ModelFileError, VideoError
 from vadsdk.export import ExportReport
-from vadsdk.structures import ModelKind, VideoResult
+from vadsdk.structures import Frame, ModelKind, VideoResult
+from vadsdk.video import Source
 
 NUM_FRAMES = 30
 
@@ -96,6 +98,29 @@ def test_a_missing_video_and_a_missing_model_are_told_apart(model: Path, tmp_pat
         Detector.load(model).predict(tmp_path / "gone.mp4")
     with pytest.raises(ModelFileError, match=r"gone\.onnx"):
         Detector.load(tmp_path / "gone.onnx")
+
+
+class Live:
+    """A source that would never end."""
+
+    name, fps, num_frames, is_live = "rtsp://camera", None, None, True
+
+    def __iter__(self) -> Iterator[Frame]:
+        pytest.fail("it was watched")
+
+
+@pytest.mark.parametrize(
+    "watch",
+    [
+        lambda model, source: Detector.load(model).predict(source),
+        lambda model, source: vadsdk.detect_actions(source, model=model),
+    ],
+)
+def test_what_waits_for_the_end_refuses_a_live_stream(
+    model: Path, watch: Callable[[Path, Source], object]
+) -> None:
+    with pytest.raises(VideoError, match=r"rtsp://camera is a live stream .* Detector\.stream"):
+        watch(model, Live())
 
 
 def test_the_package_offers_four_names_and_no_more() -> None:

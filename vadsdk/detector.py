@@ -12,10 +12,11 @@ from vadsdk.errors import VideoError
 from vadsdk.runtime import load_model, with_min_score
 from vadsdk.streaming import detect_stream, detect_video, file_batch_size
 from vadsdk.structures import ClipModel, Frame, FrameResult, ModelSpec, Tube, VideoResult
-from vadsdk.video import open_source
+from vadsdk.video import Source, open_source
 
-VideoLike = str | Path | Iterable[Frame] | Iterable[NDArray[np.uint8]]
-"""A file, a folder of images, a camera index, an RTSP address, or frames themselves."""
+VideoLike = str | Path | Source | Iterable[Frame] | Iterable[NDArray[np.uint8]]
+"""A file, a folder of images, a camera ("0"), an RTSP address, what `vadsdk.video.open_source` made
+of any, or frames themselves."""
 Progress = Callable[[int, int | None], None]
 """Called with the frames done and, where it is known, their number."""
 
@@ -71,9 +72,7 @@ class Detector:
         Raises:
             VideoError: the source cannot be read, or never ends.
         """
-        opened = open_source(source)
-        if opened.is_live:
-            raise VideoError(f"{opened.name} is a live stream and never ends; use Detector.stream")
+        opened = _open_ending(source)
         frames = opened if progress is None else _reported(opened, opened.num_frames, progress)
         return detect_video(self._model, frames, hop=hop)
 
@@ -107,13 +106,21 @@ def detect_actions(video: VideoLike, model: str | Path, *, device: str = "cpu") 
         device: "cpu", "cuda" or "cuda:N"; that device or an error.
 
     Raises:
-        VideoError: the video cannot be read.
+        VideoError: the video cannot be read, or never ends.
         ModelFileError: the model cannot be used.
     """
+    opened = _open_ending(video)
     detector = Detector.load(model, device)
-    results = detector.stream(video, batch_size=file_batch_size(detector.spec))
+    results = detector.stream(opened, batch_size=file_batch_size(detector.spec))
     tubes = [event.tube for result in results for event in result.events if event.tube is not None]
     return sorted(tubes, key=lambda tube: -tube.score)
+
+
+def _open_ending(source: VideoLike) -> Source:
+    opened = open_source(source)
+    if opened.is_live:
+        raise VideoError(f"{opened.name} is a live stream and never ends; use Detector.stream")
+    return opened
 
 
 def _reported(

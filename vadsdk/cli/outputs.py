@@ -35,9 +35,7 @@ def check_outputs(jobs: Sequence[Job], model: Path) -> None:
             if identity in read:
                 raise ConfigError(f"{named} would overwrite {read[identity]}; give another name")
             if identity in written:
-                raise ConfigError(
-                    f"{written[identity]} and {named} are one file; give two"
-                )
+                raise ConfigError(f"{written[identity]} and {named} are one file; give two")
             written[identity] = named
 
 
