@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bright_square import BrightSquareModel, make_spec, square_frame
 from tiny_network import SPEC
 from tiny_videos import moving_square, write_video
 
@@ -18,6 +19,7 @@ from vadsdk.structures import Frame, ModelKind, VideoResult
 from vadsdk.video import Source
 
 NUM_FRAMES = 30
+DARK = np.zeros((240, 320, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,27 @@ def test_a_missing_video_and_a_missing_model_are_told_apart(model: Path, tmp_pat
         Detector.load(model).predict(tmp_path / "gone.mp4")
     with pytest.raises(ModelFileError, match=r"gone\.onnx"):
         Detector.load(tmp_path / "gone.onnx")
+
+
+def test_tubes_that_score_less_than_asked_are_dropped() -> None:
+    """An actor found in a third of the frames, at 1.0, makes a tube of a third."""
+    model = BrightSquareModel(make_spec(kind="box"))
+    frames = [
+        Frame(index=i, pts_seconds=i / 25, image=DARK) if i % 3 else square_frame(i, 100, 100)
+        for i in range(31)
+    ]
+    kept = Detector(model).predict(frames)
+    assert [round(tube.score, 2) for tube in kept.tubes] == [0.35]  # 11 of 31
+    fewer = Detector(model, min_score=0.4).predict(frames)
+    assert fewer.tubes == []
+    assert [len(frame.detections) for frame in fewer.frames] == [1, 0, 0] * 10 + [1]
+    assert len(Detector(model, min_score=0.3).predict(frames).tubes) == 1
+    assert len(Detector(model, min_score=0.0).predict(frames).tubes) == 1
+
+
+def test_detect_actions_takes_a_least_score_too(model: Path, video: Path) -> None:
+    assert vadsdk.detect_actions(video, model=model, min_score=0.05)
+    assert vadsdk.detect_actions(video, model=model, min_score=1.0) == []
 
 
 class Live:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vadsdk.errors import VideoError
+from vadsdk.linking import LinkingSpec
 from vadsdk.runtime import load_model, with_min_score
 from vadsdk.streaming import detect_stream, detect_video, file_batch_size
 from vadsdk.structures import ClipModel, Frame, FrameResult, ModelSpec, Tube, VideoResult
@@ -26,10 +28,16 @@ class Detector:
 
     Args:
         model: what runs a clip; `Detector.load` makes it from a file.
+        min_score: drops detections and tubes that score less, in [0, 1]; None is what the model
+            says of detections, and drops only tubes that are noise.
+
+    Raises:
+        ConfigError: a score out of range.
     """
 
-    def __init__(self, model: ClipModel) -> None:
-        self._model = model
+    def __init__(self, model: ClipModel, *, min_score: float | None = None) -> None:
+        self._model = with_min_score(model, min_score)
+        self._linking = _linking(min_score)
 
     @classmethod
     def load(
@@ -40,13 +48,13 @@ class Detector:
         Args:
             path: the model file or run folder.
             device: "cpu", "cuda" or "cuda:N"; that device or an error.
-            min_score: drops what scores less, in [0, 1]; None is what the file says.
+            min_score: see `Detector`.
 
         Raises:
             ModelFileError: the file or the device cannot be used.
             ConfigError: a device name that means nothing, or a score out of range.
         """
-        return cls(with_min_score(load_model(path, device), min_score))
+        return cls(load_model(path, device), min_score=min_score)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -74,7 +82,7 @@ class Detector:
         """
         opened = _open_ending(source)
         frames = opened if progress is None else _reported(opened, opened.num_frames, progress)
-        return detect_video(self._model, frames, hop=hop)
+        return detect_video(self._model, frames, hop=hop, linking=self._linking)
 
     def stream(
         self, source: VideoLike, *, hop: int | None = None, batch_size: int = 1
@@ -94,26 +102,41 @@ class Detector:
         Raises:
             VideoError: the source cannot be read.
         """
-        return detect_stream(self._model, open_source(source), hop=hop, batch_size=batch_size)
+        return detect_stream(
+            self._model,
+            open_source(source),
+            hop=hop,
+            linking=self._linking,
+            batch_size=batch_size,
+        )
 
 
-def detect_actions(video: VideoLike, model: str | Path, *, device: str = "cpu") -> list[Tube]:
+def detect_actions(
+    video: VideoLike, model: str | Path, *, device: str = "cpu", min_score: float | None = None
+) -> list[Tube]:
     """Return the action tubes of a video, best score first; nothing else is kept in memory.
 
     Args:
         video: what to watch; it must end.
         model: an `.onnx` file, a `.safetensors` checkpoint or a run folder.
         device: "cpu", "cuda" or "cuda:N"; that device or an error.
+        min_score: see `Detector`.
 
     Raises:
         VideoError: the video cannot be read, or never ends.
         ModelFileError: the model cannot be used.
+        ConfigError: a device name that means nothing, or a score out of range.
     """
     opened = _open_ending(video)
-    detector = Detector.load(model, device)
+    detector = Detector.load(model, device, min_score=min_score)
     results = detector.stream(opened, batch_size=file_batch_size(detector.spec))
     tubes = [event.tube for result in results for event in result.events if event.tube is not None]
     return sorted(tubes, key=lambda tube: -tube.score)
+
+
+def _linking(min_score: float | None) -> LinkingSpec:
+    noise = LinkingSpec()
+    return replace(noise, min_tube_score=max(noise.min_tube_score, min_score or 0.0))
 
 
 def _open_ending(source: VideoLike) -> Source:

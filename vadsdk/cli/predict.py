@@ -47,7 +47,10 @@ def predict(
         typer.Option(min=1, help="Frames between windows; else half a window, for boxes 1."),
     ] = None,
     min_score: Annotated[
-        float | None, typer.Option(help="Drop what scores less; else as the model file says.")
+        float | None,
+        typer.Option(
+            help="Drop detections and tubes that score less; else as the model file says."
+        ),
     ] = None,
 ) -> None:
     """Find the actions in a video or a stream: who, where, from when to when.
