@@ -13,7 +13,7 @@ from tiny_videos import moving_square, write_video
 
 import vadsdk
 from vadsdk import Detector
-from vadsdk.errors import ModelFileError, VideoError
+from vadsdk.errors import ConfigError, ModelFileError, VideoError
 from vadsdk.export import ExportReport
 from vadsdk.structures import Frame, ModelKind, VideoResult
 from vadsdk.video import Source
@@ -121,6 +121,51 @@ def test_tubes_that_score_less_than_asked_are_dropped() -> None:
 def test_detect_actions_takes_a_least_score_too(model: Path, video: Path) -> None:
     assert vadsdk.detect_actions(video, model=model, min_score=0.05)
     assert vadsdk.detect_actions(video, model=model, min_score=1.0) == []
+
+
+def test_images_are_as_many_a_second_as_told(model: Path, video: Path) -> None:
+    detector, images = Detector.load(model), moving_square(NUM_FRAMES)
+    assert detector.predict(images).frames[-1].pts_seconds == pytest.approx(29 / 25)
+    assert detector.predict(images, fps=10).frames[-1].pts_seconds == pytest.approx(2.9)
+    streamed = list(detector.stream(images, fps=10))
+    assert streamed[-1].pts_seconds == pytest.approx(2.9)
+    (tube, *_) = vadsdk.detect_actions(images, model=model, fps=10)
+    (expected, *_) = detector.predict(images).tubes
+    assert tube.end_seconds == pytest.approx(2.5 * expected.end_seconds)
+    with pytest.raises(ConfigError, match=r"fps is for images alone, and .*square\.mp4 tells"):
+        detector.predict(video, fps=10)
+
+
+@pytest.mark.parametrize("predict", [True, False])
+def test_images_that_are_seconds_apart_are_linked(predict: bool) -> None:
+    """At a frame in 5 s each would else be a jump, and nothing would ever be linked."""
+    detector = Detector(BrightSquareModel(make_spec(kind="box")))
+    images = [square_frame(i, 100, 100).image for i in range(20)]
+    if predict:
+        results = detector.predict(images, fps=0.2).frames
+    else:
+        results = list(detector.stream(images, fps=0.2))
+    ids = [frame.detections.track_ids.tolist() for frame in results]
+    assert ids == [[1]] * 20
+
+
+def test_frames_keep_their_indices_and_times(model: Path) -> None:
+    frames = [
+        Frame(index=100 + 2 * i, pts_seconds=7 + i / 25, image=image)
+        for i, image in enumerate(moving_square(10))
+    ]
+    result = Detector.load(model).predict(frames)
+    assert [frame.index for frame in result.frames] == list(range(100, 120, 2))
+    assert result.frames[0].pts_seconds == 7
+
+
+def test_no_frame_at_all_is_an_error(model: Path) -> None:
+    with pytest.raises(VideoError, match="no frame among those given"):
+        Detector.load(model).predict([])
+
+
+def test_a_detector_says_what_it_detects(model: Path) -> None:
+    assert repr(Detector.load(model)) == "Detector('tiny', mask, labels: wave, jump, sit)"
 
 
 class Live:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from tiny_camera import camera
@@ -138,10 +139,45 @@ def test_a_video_cut_short_leaves_a_message_and_no_files(
     assert list(tmp_path.iterdir()) == [broken]
 
 
+def test_the_frames_before_a_break_are_had_where_asked_for(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut, jsonl = tmp_path / "cut.avi", tmp_path / "frames.jsonl"
+    with av.open(str(cut), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuvj420p"
+        for image in moving_square(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 6 // 10])
+    refused = predict(model, cut, "--jsonl", jsonl)
+    assert (refused.exit_code, "predict --accept-broken" in refused.stderr) == (1, True)
+    assert not jsonl.exists()
+    assert predict(model, cut, "--jsonl", jsonl, "--accept-broken").exit_code == 0
+    assert 8 < len(jsonl.read_text().splitlines()) < 16
+    assert "is cut off" in caplog.text
+
+
+def test_images_are_as_many_a_second_as_asked_for(model: Path, video: Path, tmp_path: Path) -> None:
+    folder, jsonl = tmp_path / "images", tmp_path / "frames.jsonl"
+    folder.mkdir()
+    for index, image in enumerate(moving_square(5)):
+        cv2.imwrite(str(folder / f"{index}.png"), image)
+    save = tmp_path / "out.mp4"
+    for options, seconds in (((), 0.04), (("--fps", 10), 0.1), (("--fps", 0.25), 4.0)):
+        arguments = ("--jsonl", jsonl, "--save", save, *options)
+        assert predict(model, folder, *arguments).exit_code == 0
+        times = [json.loads(line)["pts_seconds"] for line in jsonl.read_text().splitlines()]
+        assert times == pytest.approx([seconds * index for index in range(5)])
+    assert probe(save).fps == pytest.approx(0.25)
+    refused = predict(model, video, "--fps", 10)
+    assert (refused.exit_code, "fps is for images alone" in refused.stderr) == (1, True)
+
+
 def test_a_hop_wider_than_the_window_is_refused(model: Path, video: Path) -> None:
     done = predict(model, video, "--hop", SPEC.span + 1)
     assert done.exit_code == 1
-    assert f"hop is 1 to {SPEC.span}" in done.stderr
+    assert f"hop is a whole number from 1 to {SPEC.span}" in done.stderr
 
 
 def test_a_text_file_as_model_is_refused(video: Path, tmp_path: Path) -> None:
@@ -254,7 +290,7 @@ def test_a_failing_model_leaves_what_a_live_stream_gave(tmp_path: Path) -> None:
 
     def run_out_of_memory() -> None:
         with Sinks(job, source) as sinks:
-            for frame in sinks.watch(source, threading.Event()):
+            for frame in sinks.watch(threading.Event()):
                 sinks.write(nothing_found(frame))
                 if frame.index == 1:
                     raise RuntimeError("out of memory")
@@ -301,7 +337,7 @@ def test_a_stopped_source_gives_no_further_frame(video: Path) -> None:
     stop, job = threading.Event(), Job(source=video, save=None, jsonl=None, tubes=None)
     source = open_source(video)
     with Sinks(job, source) as sinks:
-        frames = iter(sinks.watch(source, stop))
+        frames = iter(sinks.watch(stop))
         assert next(frames).index == 0
         stop.set()
         assert list(frames) == []

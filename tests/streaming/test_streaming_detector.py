@@ -270,9 +270,11 @@ def test_a_frame_that_comes_twice_is_an_error():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"hop": 0}, "hop is 1 to 8"),
-        ({"hop": 9}, "hop is 1 to 8"),
-        ({"batch_size": 0}, "batch_size is 1 or more"),
+        ({"hop": 0}, "hop is a whole number from 1 to 8"),
+        ({"hop": 9}, "hop is a whole number from 1 to 8"),
+        ({"hop": 2.5}, "hop is a whole number from 1 to 8 .*, not 2.5"),
+        ({"batch_size": 0}, "batch_size is a whole number from 1 on, not 0"),
+        ({"batch_size": 1.5}, "batch_size is a whole number from 1 on, not 1.5"),
         ({"max_pts_gap_seconds": 0.0}, "positive"),
     ],
 )

@@ -102,7 +102,7 @@ def test_a_truncated_file_gives_what_it_holds_and_then_says_where_it_breaks(make
     assert len(frames) == complete
     np.testing.assert_array_equal([frame.image for frame in frames[:20]], whole[:20])
     assert f"{path} breaks at frame {len(frames)}: it is cut off" in text
-    assert 'on_error="stop"' in text
+    assert 'predict --accept-broken, or open_source(..., on_error="stop")' in text
 
 
 @pytest.mark.parametrize("suffix", ["avi", "mkv"])

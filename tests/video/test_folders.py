@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vadsdk.errors import VideoError
+from vadsdk.errors import ConfigError, VideoError
 from vadsdk.structures import Frame
 from vadsdk.video import Source, open_source, video_files
 
@@ -19,7 +19,7 @@ def test_a_folder_of_images_is_one_video_in_natural_order(tmp_path):
         write_image(tmp_path / f"frame{number}.png", number)
     (tmp_path / "notes.txt").write_text("not an image")
     (tmp_path / ".hidden.png").write_text("not an image either")
-    source = open_source(tmp_path, assumed_fps=10)
+    source = open_source(tmp_path, fps=10)
     assert (source.name, source.fps, source.num_frames) == (str(tmp_path), 10, 4)
     frames = list(source)
     assert [frame.image[0, 0].tolist() for frame in frames] == [
@@ -73,7 +73,7 @@ IMAGES = np.arange(3 * 4 * 6 * 3, dtype=np.uint8).reshape(3, 4, 6, 3)
 
 
 def test_images_in_memory_are_a_source():
-    source = open_source(IMAGES, assumed_fps=10)
+    source = open_source(IMAGES, fps=10)
     assert isinstance(source, Source)
     assert (source.num_frames, source.is_live) == (3, False)
     frames = list(source)
@@ -81,11 +81,42 @@ def test_images_in_memory_are_a_source():
     np.testing.assert_array_equal([frame.image for frame in frames], IMAGES)
 
 
-def test_frames_in_memory_keep_their_times_and_are_numbered_anew():
-    given = (Frame(index=7, pts_seconds=s, image=IMAGES[0]) for s in (0.5, 0.5, 2.0))
+def test_frames_in_memory_keep_their_indices_and_times():
+    given = (
+        Frame(index=i, pts_seconds=s, image=IMAGES[0]) for i, s in ((7, 0.5), (8, 0.5), (12, 2))
+    )
     source = open_source(given)
     assert source.num_frames is None
-    assert [(frame.index, frame.pts_seconds) for frame in source] == [(0, 0.5), (1, 0.5), (2, 2.0)]
+    assert [(frame.index, frame.pts_seconds) for frame in source] == [(7, 0.5), (8, 0.5), (12, 2)]
+
+
+@pytest.mark.parametrize("fps", [0, -1, 1001, float("nan"), float("inf")])
+def test_a_frame_rate_that_cannot_be_is_refused(fps):
+    with pytest.raises(ConfigError, match=r"fps is 0\.001 to 1000 images a second, not"):
+        open_source(IMAGES, fps=fps)
+
+
+def test_a_frame_rate_is_for_images_alone(make_video):
+    path = make_video("a.mp4")
+    for source in (path, open_source(IMAGES)):
+        with pytest.raises(ConfigError, match=r"fps is for images alone, and .* tells its own"):
+            open_source(source, fps=10)
+    frames = [Frame(index=0, pts_seconds=0.0, image=IMAGES[0])]
+    with pytest.raises(ConfigError, match="and Frames have times; leave it out"):
+        list(open_source(frames, fps=10))
+
+
+@pytest.mark.parametrize("source", [None, 0.5, object()])
+def test_what_cannot_be_watched_is_said(source):
+    with pytest.raises(VideoError, match="is no video; expected a file, a folder of images"):
+        open_source(source)
+
+
+@pytest.mark.parametrize(("index", "seconds"), [(0, float("nan")), (0, float("inf")), (-1, 0.0)])
+def test_a_frame_without_a_place_in_time_is_said(index, seconds):
+    expected = rf"frame {index} is at {seconds} s; expected an index from 0 on and a finite time"
+    with pytest.raises(VideoError, match=expected):
+        Frame(index=index, pts_seconds=seconds, image=IMAGES[0])
 
 
 def test_a_source_is_returned_as_it_is():
@@ -99,9 +130,14 @@ def test_a_source_is_returned_as_it_is():
         ([IMAGES[0], IMAGES[0, :2]], r"frame 1 is 6x2, but the frames before it are 6x4"),
         ([IMAGES[0] / 255], r"frame 0 is float64 \(4, 6, 3\), expected a Frame or a uint8"),
         (IMAGES[0], r"frame 0 is uint8 \(6, 3\), expected a Frame or a uint8 \(H, W, 3\)"),
+        ([], r"there is no frame among those given"),
         (["a.png"], r"frame 0 is 'a\.png', expected a Frame or a uint8"),
         (
-            [Frame(index=0, pts_seconds=s, image=IMAGES[0]) for s in (1.0, 0.5)],
+            [Frame(index=0, pts_seconds=0.0, image=IMAGES[0])] * 2,
+            r"frame 0 came after frame 0; number the frames upwards",
+        ),
+        (
+            [Frame(index=i, pts_seconds=1 - i / 2, image=IMAGES[0]) for i in (0, 1)],
             r"frame 1 is at 0\.5 s, the frame before it at 1\.0 s; give the frames in order",
         ),
     ],

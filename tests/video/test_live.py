@@ -176,9 +176,10 @@ def test_a_closed_queue_takes_nothing_more():
     assert list(queue) == [1]
 
 
-def test_a_missing_camera_is_an_error():
+@pytest.mark.parametrize("camera", ["97", 97])
+def test_a_missing_camera_is_an_error(camera):
     with pytest.raises(VideoError, match=r"cannot open camera 97: .*Check that it is switched on"):
-        open_source("97")
+        open_source(camera)
 
 
 def test_the_queue_keeps_the_newest():

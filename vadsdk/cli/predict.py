@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,7 @@ from vadsdk.errors import VideoError
 if TYPE_CHECKING:
     from vadsdk.detector import Detector
     from vadsdk.structures import Tube
-    from vadsdk.video import Source
+    from vadsdk.video import OnError, Source
 
 MAX_LISTED_TUBES = 200
 """The table shows the last so many, as a stream may never end."""
@@ -46,6 +47,12 @@ def predict(
         int | None,
         typer.Option(min=1, help="Frames between windows; else half a window, for boxes 1."),
     ] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Images a second, for a folder of images; else 25.")
+    ] = None,
+    accept_broken: Annotated[
+        bool, typer.Option("--accept-broken", help="Watch a file up to where it breaks.")
+    ] = False,
     min_score: Annotated[
         float | None,
         typer.Option(
@@ -61,7 +68,10 @@ def predict(
     """
     from vadsdk.detector import Detector
 
-    jobs = _jobs(source, save=save, jsonl=jsonl, tubes=tubes)
+    named = Job(
+        source=source, save=save, jsonl=jsonl, tubes=tubes, fps=fps, accept_broken=accept_broken
+    )
+    jobs = _jobs(named)
     check_outputs(jobs, model)
     detector = Detector.load(model, device, min_score=min_score)
     failed = 0
@@ -77,17 +87,19 @@ def predict(
         raise VideoError(f"{failed} of {len(jobs)} videos failed, as said above; the rest is done")
 
 
-def _jobs(source: str, *, save: Path | None, jsonl: Path | None, tubes: Path | None) -> list[Job]:
-    """Return one job, or for a folder of videos one a video."""
+def _jobs(named: Job) -> list[Job]:
+    """Return what is named as it is, or for a folder of videos a job for each."""
     from vadsdk.video import video_files
 
     # Unlike `Path.is_dir`, this bears an address that is longer than any name of a file.
-    videos = video_files(source) if os.path.isdir(source) else []
+    videos = video_files(str(named.source)) if os.path.isdir(str(named.source)) else []
     if not videos:
-        return [Job(source=source, save=save, jsonl=jsonl, tubes=tubes)]
+        return [named]
+    save, jsonl, tubes = named.save, named.jsonl, named.tubes
     check_folders(videos, {"--save": save, "--jsonl": jsonl, "--tubes": tubes})
     return [
-        Job(
+        replace(
+            named,
             source=video,
             save=save and save / f"{video.stem}.mp4",
             jsonl=jsonl and jsonl / f"{video.stem}.jsonl",
@@ -102,14 +114,14 @@ def run_job(detector: Detector, job: Job, hop: int | None = None) -> None:
     from vadsdk.streaming import file_batch_size
     from vadsdk.video import open_source
 
-    source = open_source(job.source)
+    on_error: OnError = "stop" if job.accept_broken else "raise"
+    source = open_source(job.source, on_error=on_error, fps=job.fps)
     listed: deque[Tube] = deque(maxlen=MAX_LISTED_TUBES)
     sinks = Sinks(job, source)
     with stop_on_signals(source) as stop, sinks, console.progress_bar() as bar:
         task = bar.add_task(source.name, total=source.num_frames)
         batch_size = 1 if source.is_live else file_batch_size(detector.spec, hop)
-        watched = sinks.watch(source, stop)
-        for result in detector.stream(watched, hop=hop, batch_size=batch_size):
+        for result in detector.stream(sinks.watch(stop), hop=hop, batch_size=batch_size):
             sinks.write(result)
             listed.extend(event.tube for event in result.events if event.tube is not None)
             bar.advance(task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,10 @@ class Job:
     """A line a frame."""
     tubes: Path | None
     """All tubes."""
+    fps: float | None = None
+    """Images a second, of a folder of images."""
+    accept_broken: bool = False
+    """Whether a file that breaks midway is watched as far as it goes."""
 
     @property
     def outputs(self) -> dict[str, Path]:
@@ -49,14 +53,14 @@ class Sinks:
 
     Args:
         job: names the files.
-        source: of the frames; gives the frame rate of the video.
+        source: of the frames, opened.
     """
 
     def __init__(self, job: Job, source: Source) -> None:
         from vadsdk.streaming import FramesWriter, TubesWriter
         from vadsdk.video import VideoWriter
 
-        self._is_live = source.is_live
+        self._source = source
         self._frames = self._tubes = self._video = None
         self._waiting: deque[Frame] = deque()
         self.failure: VideoError | None = None
@@ -84,7 +88,7 @@ class Sinks:
         traceback: TracebackType | None,
     ) -> None:
         """Finish the files, or at an error remove those of a video that is no live stream."""
-        if error is None or not self._is_live:
+        if error is None or not self._source.is_live:
             self._opened.__exit__(kind, error, traceback)
             return
         for writer in (self._frames, self._tubes, self._video):
@@ -92,20 +96,23 @@ class Sinks:
                 with suppress(VideoError):  # a full disk was said already
                     writer.__exit__(None, None, None)
 
-    def watch(self, frames: Iterable[Frame], stop: threading.Event) -> Iterator[Frame]:
-        """Pass frames on, keeping those that are to be drawn, until `stop` is set.
+    def watch(self, stop: threading.Event) -> Source:
+        """Return the source with its frames passed on until `stop` is set.
 
-        A live stream that is lost ends here, so that what it gave is detected to its end.
+        A live stream that is lost ends there, so that what it gave is detected to its end.
         """
+        return _Watched(self._source, self._watch(stop))
+
+    def _watch(self, stop: threading.Event) -> Iterator[Frame]:
         try:
-            for frame in frames:
+            for frame in self._source:
                 if self._video is not None:
                     self._waiting.append(frame)
                 yield frame
                 if stop.is_set():
                     return
         except VideoError as error:
-            if not self._is_live:
+            if not self._source.is_live:
                 raise
             self.failure = error
 
@@ -122,3 +129,15 @@ class Sinks:
             assert frame.index == result.index  # one result a frame, in order
             self._video.write(draw_result(frame.image, result), frame.pts_seconds)
         self.num_written += 1
+
+
+class _Watched:
+    """A source whose frames come by another way, once."""
+
+    def __init__(self, source: Source, frames: Iterator[Frame]) -> None:
+        self.name, self.fps = source.name, source.fps
+        self.num_frames, self.is_live = source.num_frames, source.is_live
+        self._frames = frames
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames

@@ -1,6 +1,6 @@
 """Frames -> windows -> model -> linking -> results, frame by frame, and files of results."""
 
-from vadsdk.streaming.detect import detect_stream, detect_video
+from vadsdk.streaming.detect import detect_stream, detect_video, pts_gap_seconds
 from vadsdk.streaming.detector import StreamingDetector
 from vadsdk.streaming.jsonl import FramesWriter, TubesWriter
 from vadsdk.streaming.kinds import file_batch_size
@@ -12,4 +12,5 @@ __all__ = [
     "detect_stream",
     "detect_video",
     "file_batch_size",
+    "pts_gap_seconds",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Integral
 
 from vadsdk.errors import ConfigError, VideoError
 from vadsdk.linking import LinkingSpec, OnlineLinker
@@ -48,16 +49,17 @@ class StreamingDetector:
         """
         spec = model.spec
         hop = default_hop(spec) if hop is None else hop
-        if not 1 <= hop <= spec.span:
-            raise ConfigError(f"hop is 1 to {spec.span} (the model's span), not {hop}")
-        if batch_size < 1 or max_pts_gap_seconds <= 0:
+        if not _is_whole(hop) or not 1 <= hop <= spec.span:
             raise ConfigError(
-                "batch_size is 1 or more and max_pts_gap_seconds positive, not "
-                f"{batch_size} and {max_pts_gap_seconds}"
+                f"hop is a whole number from 1 to {spec.span} (the model's span), not {hop!r}"
             )
+        if not _is_whole(batch_size) or batch_size < 1:
+            raise ConfigError(f"batch_size is a whole number from 1 on, not {batch_size!r}")
+        if not max_pts_gap_seconds > 0:
+            raise ConfigError(f"max_pts_gap_seconds is positive, not {max_pts_gap_seconds}")
         self._model = model
         self._settings = StreamSettings(
-            hop=hop, batch_size=batch_size, linking=linking or LinkingSpec()
+            hop=int(hop), batch_size=int(batch_size), linking=linking or LinkingSpec()
         )
         self._max_pts_gap_seconds = max_pts_gap_seconds
         self._linker = self._new_linker()
@@ -145,6 +147,10 @@ class StreamingDetector:
             labels=self._model.spec.labels,
             events=events,
         )
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, Integral)
 
 
 def _check_size(frame: Frame, segment: Segment) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vadsdk.errors import VideoError
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Frame:
@@ -21,11 +23,15 @@ class Frame:
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
-            raise ValueError(
-                f"a frame's image is (H, W, 3) uint8, not {self.image.shape} {self.image.dtype}"
+            raise VideoError(
+                f"frame {self.index} is {self.image.dtype} {self.image.shape}, expected a uint8 "
+                "(H, W, 3) RGB image"
             )
         if self.index < 0 or not np.isfinite(self.pts_seconds):
-            raise ValueError(f"frame {self.index} at {self.pts_seconds} s has no place in time")
+            raise VideoError(
+                f"frame {self.index} is at {self.pts_seconds} s; expected an index from 0 on and a "
+                "finite time"
+            )
 
     @property
     def height(self) -> int:

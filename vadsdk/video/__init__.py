@@ -2,6 +2,7 @@
 
 from vadsdk.video.address import Timeouts
 from vadsdk.video.contact_sheet import contact_sheet
+from vadsdk.video.decoder import OnError
 from vadsdk.video.drawing import draw_result
 from vadsdk.video.folders import image_files, video_files
 from vadsdk.video.frame_access import FrameReader
@@ -18,6 +19,7 @@ __all__ = [
     "FrameReader",
     "LiveSettings",
     "LiveSource",
+    "OnError",
     "Source",
     "Timeouts",
     "VideoInfo",

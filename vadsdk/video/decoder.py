@@ -149,6 +149,7 @@ def _check_whole(
     message = f"{address.name} breaks at frame {num_pictures}: {why}"
     if on_error == "raise":
         raise VideoError(
-            f'{message}. Copy it again, or take the frames before that with on_error="stop"'
+            f"{message}. Copy it again, or take the frames before that: predict --accept-broken, "
+            'or open_source(..., on_error="stop")'
         )
     logger.warning("%s; stopping there", message)

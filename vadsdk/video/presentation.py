@@ -18,6 +18,8 @@ from av.video.stream import VideoStream
 
 DEFAULT_FPS = 25.0
 """For what has no frame rate of its own."""
+MAX_FPS = 1000
+"""Beyond it, and below 1 / MAX_FPS, a frame rate is a mistake."""
 
 # FFmpeg's AVFMT_TS_DISCONT: broadcast formats, whose clock starts anywhere and may be set again.
 CLOCK_STARTS_ANYWHERE = 0x0200

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vadsdk.errors import VideoError
+from vadsdk.errors import ConfigError, VideoError
 from vadsdk.structures import Frame
 from vadsdk.video.address import (
     camera_address,
@@ -24,10 +25,10 @@ from vadsdk.video.given_frames import GivenFrames
 from vadsdk.video.live import LiveSource
 from vadsdk.video.live_reader import LiveSettings
 from vadsdk.video.opening import open_container
-from vadsdk.video.presentation import DEFAULT_FPS
+from vadsdk.video.presentation import DEFAULT_FPS, MAX_FPS
 from vadsdk.video.source import Source
 
-Openable = str | Path | Source | Iterable[Frame] | Iterable[NDArray[np.uint8]]
+Openable = str | Path | int | Source | Iterable[Frame] | Iterable[NDArray[np.uint8]]
 """What `open_source` takes."""
 
 
@@ -35,36 +36,58 @@ def open_source(
     source: Openable,
     *,
     on_error: OnError = "raise",
-    assumed_fps: float = DEFAULT_FPS,
+    fps: float | None = None,
     live: LiveSettings | None = None,
 ) -> Source:
     """Open anything that gives frames.
 
     Args:
-        source: a video file, a folder of images, a camera ("0"), a URL (rtsp, http, ...), Frames,
-            or (H, W, 3) uint8 RGB images. A source is returned as it is.
+        source: a video file, a folder of images, a camera (0 or "0"), a URL (rtsp, http, ...),
+            Frames, or (H, W, 3) uint8 RGB images. A source is returned as it is.
         on_error: for a file that breaks midway: "raise" after its last good frame, or "stop" there
             with a logged warning.
-        assumed_fps: images a second, where nothing tells: folders and images.
+        fps: images a second, for a folder of images and images in memory, as nothing else tells
+            when they were taken; None is 25. For what has times of its own it is an error.
         live: how patient to be with cameras and streams.
 
     Raises:
         VideoError: it is not there, or not a video. A file is opened at once; other faults come
             while iterating.
+        ConfigError: no usable frame rate, or one for what tells its own.
     """
-    if isinstance(source, Source):
-        return source
-    if not isinstance(source, str | Path):
-        return GivenFrames(source, fps=assumed_fps)
-    live = live or LiveSettings()
+    _check_fps(fps)
+    if isinstance(source, str | Path | int):
+        opened = _open_address(source, on_error, fps, live or LiveSettings())
+    elif isinstance(source, Source):
+        opened = source
+    elif isinstance(source, Iterable):
+        return GivenFrames(source, fps=fps)
+    else:
+        raise VideoError(
+            f"{source!r} is no video; expected a file, a folder of images, a camera, a URL, Frames "
+            "or (H, W, 3) uint8 RGB images"
+        )
+    if fps is not None and not isinstance(opened, ImageFolder):
+        raise ConfigError(f"fps is for images alone, and {opened.name} tells its own; leave it out")
+    return opened
+
+
+def _check_fps(fps: float | None) -> None:
+    if fps is not None and not (math.isfinite(fps) and 1 / MAX_FPS <= fps <= MAX_FPS):
+        raise ConfigError(f"fps is {1 / MAX_FPS} to {MAX_FPS} images a second, not {fps}")
+
+
+def _open_address(
+    source: str | Path | int, on_error: OnError, fps: float | None, live: LiveSettings
+) -> Source:
     if isinstance(source, str) and is_url(source):
         return _open_url(source, live, on_error)
-    if is_camera(str(source)):
+    if isinstance(source, int) or is_camera(str(source)):
         address = camera_address(str(source), live.timeouts)
         return LiveSource(address, live, open_container(address))
     path = Path(source)
     if path.is_dir():
-        return _open_folder(path, assumed_fps)
+        return _open_folder(path, DEFAULT_FPS if fps is None else fps)
     return FileSource(file_address(path), on_error=on_error)
 
 

@@ -18,9 +18,9 @@ from vadsdk.errors import VideoError
 from vadsdk.video.decoder import size_changed
 from vadsdk.video.h264 import TICKS_PER_SECOND, H264Encoder
 from vadsdk.video.opening import reason
+from vadsdk.video.presentation import MAX_FPS
 from vadsdk.whole_file import is_written_into, whole_file
 
-_MAX_FPS = 1000
 _SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
 
@@ -41,8 +41,8 @@ class VideoWriter:
     """
 
     def __init__(self, path: Path | str, *, fps: float | Fraction, crf: int = 18) -> None:
-        if not 1 / _MAX_FPS <= fps <= _MAX_FPS:
-            raise VideoError(f"fps is {fps}, expected {1 / _MAX_FPS} to {_MAX_FPS} frames a second")
+        if not 1 / MAX_FPS <= fps <= MAX_FPS:
+            raise VideoError(f"fps is {fps}, expected {1 / MAX_FPS} to {MAX_FPS} frames a second")
         self._path = Path(path)
         if self._path.suffix.lower() not in _SUFFIXES:
             known = ", ".join(_SUFFIXES)
