@@ -55,3 +55,14 @@ def test_lines_breaks_and_accents_stay(out: io.StringIO) -> None:
     shown = "one\ntwo caf\u00e9 \u4eba"
     console.stdout.print(shown, soft_wrap=True)
     assert out.getvalue() == "one\ntwo caf\u00e9 \u4eba\n"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_bar_is_for_terminals(is_terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    made = console.new_console(file=written, force_terminal=is_terminal)
+    monkeypatch.setattr(console, "stderr", made)
+    with console.progress_bar() as bar:
+        bar.advance(bar.add_task("watching", total=2))
+    assert ("watching" in written.getvalue()) == is_terminal
+    assert is_terminal or written.getvalue() == ""

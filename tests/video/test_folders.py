@@ -50,7 +50,20 @@ def test_an_image_of_another_size_is_named(tmp_path):
 
 
 def test_a_folder_without_images_says_what_was_expected(tmp_path):
-    with pytest.raises(VideoError, match=r"has no image in it, expected files such as \.bmp"):
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(VideoError, match=r"has neither a video nor an image directly in it; expec"):
+        open_source(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"), [(["a.mp4"], "1 video"), (["1.png", "2.png"], "2 images")]
+)
+def test_a_folder_of_a_folder_of_videos_names_that(tmp_path, names, found):
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "videos").mkdir()
+    for name in names:
+        (tmp_path / "videos" / name).touch()
+    with pytest.raises(VideoError, match=rf"directly in it, but .*/videos has {found}: give that"):
         open_source(tmp_path)
 
 

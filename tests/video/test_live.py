@@ -78,6 +78,26 @@ def test_a_camera_that_falls_silent_runs_into_the_time_out(stream_bytes, caplog)
     assert f"{url}: no answer in time; reconnecting" in caplog.text
 
 
+def test_an_outage_names_the_camera_once_a_line(stream_bytes, caplog):
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        url = f"tcp://user:secret@127.0.0.1:{server.getsockname()[1]}"
+        thread = threading.Thread(target=answer_once, args=(server, stream_bytes))
+        thread.start()
+        source = open_source(url, live=QUICK)
+        thread.join()
+    shown = url.replace("user:secret@", "")
+    gone = rf"^{shown} gave no picture for \d s: cannot connect, Connection refused\. Check"
+    with pytest.raises(VideoError, match=gone):
+        list(source)
+    assert f"{shown}: cannot connect, Connection refused; reconnecting" in caplog.messages
+    assert "secret" not in caplog.text
+
+
+def answer_once(server: socket.socket, content: bytes) -> None:
+    with closing(server.accept()[0]) as connection:
+        connection.sendall(content)
+
+
 def test_a_server_that_never_answers_runs_into_the_time_out():
     done = threading.Event()
 

@@ -70,7 +70,10 @@ def print_error(message: str) -> None:
 
 
 def progress_bar() -> Progress:
-    """Return a bar with counts and the time that remains; it goes when it is done."""
+    """Return a bar with counts and the time that remains; it goes when it is done.
+
+    Where there is no terminal it shows nothing, not even the empty line that it would leave.
+    """
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -78,4 +81,5 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=stderr,
         transient=True,
+        disable=not stderr.is_terminal,
     )

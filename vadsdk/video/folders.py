@@ -54,8 +54,7 @@ class ImageFolder:
     def __init__(self, folder: Path, *, fps: float) -> None:
         self._paths = image_files(folder)
         if not self._paths:
-            known = ", ".join(sorted(IMAGE_SUFFIXES))
-            raise VideoError(f"{folder} has no image in it, expected files such as {known}")
+            raise _nothing_in(folder)
         self.name = str(folder)
         self.fps = fps
         self.num_frames = len(self._paths)
@@ -123,6 +122,19 @@ def _files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
         ),
         key=_natural_order,
     )
+
+
+def _nothing_in(folder: Path) -> VideoError:
+    """Return the error for a folder without a file that could be watched; it looks further down."""
+    missing = f"{folder} has neither a video nor an image directly in it"
+    for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for kind, suffixes in (("video", VIDEO_SUFFIXES), ("image", IMAGE_SUFFIXES)):
+            count = len(_files(inner, suffixes))
+            if count:
+                return VideoError(
+                    f"{missing}, but {inner} has {count} {kind}{'s' * (count > 1)}: give that"
+                )
+    return VideoError(f"{missing}; expected files such as a.mp4, or 1.png, 2.png and so on")
 
 
 def _natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from vadsdk.errors import VideoError
 from vadsdk.video.address import Address, Timeouts
 from vadsdk.video.newest import NewestQueue
-from vadsdk.video.opening import open_container, reason, video_stream
+from vadsdk.video.opening import connect, reason, video_stream
 from vadsdk.video.presentation import PresentationClock
 
 logger = logging.getLogger(__name__)
@@ -131,9 +131,9 @@ class LiveReader:
             self._stopped.wait(self._wait_seconds)
             self._wait_seconds = min(2 * self._wait_seconds, self._settings.max_wait_seconds)
             try:
-                self._container = open_container(self._address)
-            except VideoError as error:
-                why = str(error)
+                self._container = connect(self._address)
+            except (av.FFmpegError, OSError) as error:
+                why = f"cannot connect, {reason(error)}"
             else:
                 return
 

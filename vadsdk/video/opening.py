@@ -38,19 +38,28 @@ def open_container(address: Address) -> InputContainer:
     Raises:
         VideoError: it cannot be opened; the text never holds the location's credentials.
     """
-    timeouts = address.timeouts
     try:
-        return av.open(
-            address.location,
-            mode="r",
-            format=address.format,
-            options=dict(address.options),
-            metadata_errors="replace",
-            timeout=(timeouts.open_seconds, timeouts.read_seconds) if timeouts else None,
-        )
+        return connect(address)
     except (av.FFmpegError, OSError) as caught:
         error = _not_opened(address, caught)
     raise error  # outside of `except`: FFmpeg's own error names the location
+
+
+def connect(address: Address) -> InputContainer:
+    """Open a container; the caller closes it, and gives the `reason` of an error, never its text.
+
+    Raises:
+        av.FFmpegError, OSError: it cannot be opened; the text may hold the location's credentials.
+    """
+    timeouts = address.timeouts
+    return av.open(
+        address.location,
+        mode="r",
+        format=address.format,
+        options=dict(address.options),
+        metadata_errors="replace",
+        timeout=(timeouts.open_seconds, timeouts.read_seconds) if timeouts else None,
+    )
 
 
 def video_stream(container: InputContainer, address: Address) -> VideoStream:
