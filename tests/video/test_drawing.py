@@ -6,8 +6,8 @@ import pytest
 from vadsdk.structures import Detections, FrameResult
 from vadsdk.structures.detections import NO_TRACK
 from vadsdk.video import contact_sheet, draw_result, track_colour
-from vadsdk.video.drawing import caption
-from vadsdk.video.label_plates import Layout, make_plate
+from vadsdk.video.drawing import captions
+from vadsdk.video.label_plates import Layout, make_fitting_plate, make_plate
 from vadsdk.video.palette import BLACK, WHITE, text_colour
 
 LABELS = ("pour", "wave")
@@ -96,6 +96,33 @@ def test_a_long_label_gets_smaller_before_it_gets_shorter():
     assert tiny.text.endswith("..")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "said"), [(51, "pour 0.91 #3"), (50, "pour #3"), (32, "pour #3"), (10, "pour")]
+)
+def test_a_label_says_as_much_as_there_is_room_for(wanted, said):
+    texts = ["pour 0.91 #3", "pour #3", "pour"]
+    plate = make_fitting_plate(texts, wanted_width=wanted, max_width=96, text_height=7)
+    assert plate.text == said
+
+
+def test_the_labels_of_a_tiny_frame_leave_its_actors_to_be_seen():
+    boxes = [(11, 18, 40, 62), (53, 12, 84, 62)]
+    masks = np.zeros((2, 72, 96), np.bool_)
+    for mask, (x1, y1, x2, y2) in zip(masks, boxes, strict=True):
+        mask[y1 + 1 : y2 - 1, x1 + 1 : x2 - 1] = True
+    drawn = draw_result(grey(72, 96), result_of(boxes, masks=masks))
+    for index, mask in enumerate(masks):
+        tinted = 0.65 * 90 + 0.35 * np.array(track_colour(index))
+        seen = (np.abs(drawn[mask] - tinted) <= 1).all(-1).mean()
+        assert seen > 0.75  # of the rest most is contour
+
+
+def test_a_label_without_room_above_goes_inside_a_large_box_and_below_a_small_one():
+    plate = make_plate("pour", max_width=96, text_height=7)
+    assert Layout(480, 640).place(plate, (20, 5, 90, 300)) == (20, 5)
+    assert Layout(480, 640).place(plate, (20, 5, 90, 60)) == (20, 60)
+
+
 def test_labels_do_not_cover_each_other_where_there_is_room():
     layout = Layout(480, 640)
     plate = make_plate("pour 0.91 #3", max_width=640, text_height=10)
@@ -134,14 +161,14 @@ def test_the_surest_detection_is_drawn_last():
 
 def test_captions_leave_out_what_is_not_known():
     detections = result_of([(0, 0, 9, 9)] * 2, track_ids=[3, NO_TRACK]).detections
-    assert caption(detections, 0, LABELS) == "pour 0.91 #3"
-    assert caption(detections, 1, LABELS) == "pour 0.91"
+    assert captions(detections, 0, LABELS) == ["pour 0.91 #3", "pour #3", "pour"]
+    assert captions(detections, 1, LABELS)[0] == "pour 0.91"
     unnamed = Detections(
         boxes_xyxy=np.array([[0, 0, 9, 9]], np.float32),
         class_scores=np.zeros((1, 0), np.float32),
         track_ids=np.array([5]),
     )
-    assert caption(unnamed, 0, ()) == "#5"
+    assert captions(unnamed, 0, ()) == ["#5"]
 
 
 def test_colours_of_tubes_are_stable_and_distinct():

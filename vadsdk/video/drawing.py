@@ -11,21 +11,24 @@ from numpy.typing import NDArray
 
 from vadsdk.structures import Detections, FrameResult
 from vadsdk.structures.detections import NO_TRACK
-from vadsdk.video.label_plates import Layout, make_plate
+from vadsdk.video.label_plates import Layout, make_fitting_plate
 from vadsdk.video.palette import BLACK, Colour, track_colour
 
 _TINT = 0.35
 _TEXT_SHARE = 0.022  # height of a capital letter over the short side of the frame
 _LINE_SHARE = 0.0045
-_SMALLEST_LINE = 2
+_SMALLEST_LINE = 2  # but of tiny frames
+_TINY_SIDE = 100
 _CONTOUR_SHARE = 0.6  # of a box's line
 _SMALLEST_TEXT = 7.0
+_PLATE_SHARE = 0.25  # of the frame's width, for a label that is wider than its box
 
 
 def draw_result(image: NDArray[np.uint8], result: FrameResult) -> NDArray[np.uint8]:
     """Return a copy of a frame with each actor's mask, box and `label score #tube`.
 
     Colours belong to tubes, lines and letters grow with the frame, and what is surest is on top.
+    Where that would cover much of a small frame, the score is left out, then the tube's number.
 
     Args:
         image: (H, W, 3) RGB.
@@ -47,22 +50,26 @@ def draw_result(image: NDArray[np.uint8], result: FrameResult) -> NDArray[np.uin
     layout = Layout(*drawn.shape[:2])
     text_height = max(_SMALLEST_TEXT, _TEXT_SHARE * min(drawn.shape[:2]))
     for index in order[::-1]:
-        text = caption(detections, int(index), result.labels)
-        plate = make_plate(text, max_width=drawn.shape[1], text_height=text_height)
         x1, y1, x2, y2 = boxes[index]
         outline = (x1 - edge, y1 - edge, x2 + edge + 1, y2 + edge + 1)
+        plate = make_fitting_plate(
+            captions(detections, int(index), result.labels),
+            wanted_width=max(outline[2] - outline[0], int(_PLATE_SHARE * drawn.shape[1])),
+            max_width=drawn.shape[1],
+            text_height=text_height,
+        )
         plate.draw(drawn, *layout.place(plate, outline), colours[index])
     return drawn
 
 
-def caption(detections: Detections, index: int, labels: tuple[str, ...]) -> str:
-    """Return `pour 0.91 #3` for a detection; what is not known is left out."""
-    parts = []
-    if detections.class_scores.shape[1]:
-        parts = [labels[detections.labels[index]], f"{detections.scores[index]:.2f}"]
-    if detections.track_ids[index] != NO_TRACK:
-        parts.append(f"#{detections.track_ids[index]}")
-    return " ".join(parts)
+def captions(detections: Detections, index: int, labels: tuple[str, ...]) -> list[str]:
+    """Return `pour 0.91 #3`, `pour #3` and `pour`; what is not known is left out."""
+    has_track = detections.track_ids[index] != NO_TRACK
+    track = [f"#{detections.track_ids[index]}"] if has_track else []
+    if not detections.class_scores.shape[1]:
+        return [" ".join(track)]
+    label, score = labels[detections.labels[index]], f"{detections.scores[index]:.2f}"
+    return [" ".join([label, score, *track]), " ".join([label, *track]), label]
 
 
 def _pixels(box_xyxy: NDArray[np.float32]) -> tuple[int, int, int, int]:
@@ -73,7 +80,10 @@ def _pixels(box_xyxy: NDArray[np.float32]) -> tuple[int, int, int, int]:
 
 def line_width(image: NDArray[np.uint8]) -> int:
     """Return how thick boxes and contours are drawn into an image, in pixels."""
-    return max(_SMALLEST_LINE, int(0.5 + _LINE_SHARE * min(image.shape[:2])))
+    short_side = min(image.shape[:2])
+    if short_side < _TINY_SIDE:
+        return 1
+    return max(_SMALLEST_LINE, int(0.5 + _LINE_SHARE * short_side))
 
 
 def _draw_mask(image: NDArray[np.uint8], mask: NDArray[np.bool_], colour: Colour) -> None:

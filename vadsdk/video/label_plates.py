@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +13,7 @@ from vadsdk.video.palette import Colour, text_colour
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SMALLEST_SCALE = 0.3  # below it the strokes run together
+_SMALL_SHARE = 0.15  # of a box's height
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +56,22 @@ def make_plate(text: str, *, max_width: int, text_height: float) -> Plate:
     return plate
 
 
+def make_fitting_plate(
+    texts: Sequence[str], *, wanted_width: int, max_width: int, text_height: float
+) -> Plate:
+    """Return the plate of the first text that is as narrow as wanted, or of the last.
+
+    Args:
+        texts: what may be said, from all of it to the least.
+        wanted_width: columns.
+        max_width: columns that the last one gets smaller, then shorter for.
+        text_height: of a capital letter, in pixels.
+    """
+    plates = (make_plate(text, max_width=max_width, text_height=text_height) for text in texts[:-1])
+    narrow = (plate for plate in plates if plate.width <= wanted_width)
+    return next(narrow, None) or make_plate(texts[-1], max_width=max_width, text_height=text_height)
+
+
 class Layout:
     """Places plates in a frame, each clear of those before it where there is room.
 
@@ -89,11 +106,14 @@ class Layout:
 
 
 def _wishes(plate: Plate, box_xyxy: tuple[int, int, int, int]) -> Iterator[tuple[int, int]]:
-    """Yield where a plate may go, best first: above its box, below, then down along its inside."""
+    """Yield where a plate may go, best first: above its box, below, then down along its inside.
+
+    Without room above, a plate that is small beside its box goes inside at the top instead.
+    """
     x1, y1, x2, y2 = box_xyxy
     if y1 >= plate.height:
         yield x1, y1 - plate.height
-    else:
+    elif _SMALL_SHARE * (y2 - y1) >= plate.height:
         yield x1, y1
     yield x1, y2
     for y in range(y1, max(y1 + 1, y2 - plate.height), plate.height):
@@ -104,7 +124,7 @@ def _wishes(plate: Plate, box_xyxy: tuple[int, int, int, int]) -> Iterator[tuple
 def _plate(text: str, scale: float) -> Plate:
     thickness = max(1, round(1.6 * scale))
     (width, ascent), descent = cv2.getTextSize(text, _FONT, scale, thickness)
-    padding = max(2, round(4 * scale))
+    padding = max(1, round(4 * scale))
     return Plate(
         text=text,
         scale=scale,
