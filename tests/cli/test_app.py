@@ -53,20 +53,35 @@ def test_wrong_usage_is_exit_2() -> None:
     assert CliRunner().invoke(app, ["no-such-verb"]).exit_code == 2
 
 
-def test_a_program_that_is_asked_to_end_removes_what_is_half_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_program_that_is_asked_to_end_removes_what_is_half_written(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     make_dataset(tmp_path / "set")
     script = (
         "import os, signal, sys\n"
         "from vadsdk.cli import app\n"
         "from vadsdk.data import measuring\n"
-        "measuring.probe = lambda path: os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"measuring.probe = lambda path: os.kill(os.getpid(), {number.value})\n"
         f"sys.argv = ['vadsdk', 'data', 'import', 'auto', {str(tmp_path / 'set')!r},"
         f" '--out', {str(tmp_path / 'out')!r}]\n"
         "app.main()\n"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
-    assert ended.returncode == 128 + signal.SIGTERM, ended.stderr
+    assert ended.returncode == 128 + number, ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_program_under_nohup_outlives_its_terminal() -> None:
+    script = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from vadsdk.cli import app\n"
+        "app.app = lambda: (os.kill(os.getpid(), signal.SIGHUP), print('done'))\n"
+        "app.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
 def test_the_package_runs_as_a_module() -> None:

@@ -21,7 +21,8 @@ from typer.testing import CliRunner, Result
 
 from vadsdk import Detector
 from vadsdk.cli.app import app
-from vadsdk.cli.predict import run_job, stop_on_signals
+from vadsdk.cli.ending import stop_on_signals
+from vadsdk.cli.predict import run_job
 from vadsdk.cli.sinks import Job, Sinks
 from vadsdk.errors import VideoError
 from vadsdk.export import ExportReport
@@ -222,7 +223,7 @@ def stream_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_live_stream_that_is_asked_to_end_keeps_its_files(
     model: Path, stream_bytes: bytes, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -1,7 +1,8 @@
 """The command `vadsdk`: one verb a file; errors become messages and exit codes here alone.
 
 Exit codes: 0 done, 1 a `VadsdkError` or a missing extra (a message is printed), 2 wrong usage,
-130 Ctrl-C, 143 asked to end (SIGTERM); a live stream that either of them ends is done.
+130 Ctrl-C, 143 asked to end (SIGTERM), 129 the terminal was closed (SIGHUP); a live stream that any
+of these ends is done.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from vadsdk.cli.data import data_app
 from vadsdk.cli.demo import demo
 from vadsdk.cli.doctor import doctor
 from vadsdk.cli.doctor_checks import TRAINING_PACKAGES
+from vadsdk.cli.ending import ENDING_SIGNALS
 from vadsdk.cli.evaluate import evaluate
 from vadsdk.cli.export import export
 from vadsdk.cli.predict import predict
@@ -96,5 +98,7 @@ def _end(number: int, frame: object) -> NoReturn:
 def main() -> None:
     """Run the command line and exit."""
     console.spell_out_unprintable()
-    signal.signal(signal.SIGTERM, _end)  # else nothing that is half-written would be removed
+    for number in ENDING_SIGNALS:  # else nothing that is half-written would be removed
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _end)
     app()

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vadsdk.cli import console
+from vadsdk.cli.ending import stop_on_signals
 from vadsdk.cli.outputs import check_folders, check_outputs
 from vadsdk.cli.sinks import Job, Sinks
 from vadsdk.errors import VideoError
@@ -24,12 +21,10 @@ from vadsdk.errors import VideoError
 if TYPE_CHECKING:
     from vadsdk.detector import Detector
     from vadsdk.structures import Tube
-    from vadsdk.video import OnError, Source
+    from vadsdk.video import OnError
 
 MAX_LISTED_TUBES = 200
 """The table shows the last so many, as a stream may never end."""
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""By which people (Ctrl-C) and services (`docker stop`, systemd) end a live stream."""
 
 
 def predict(
@@ -132,33 +127,6 @@ def run_job(detector: Detector, job: Job, hop: int | None = None) -> None:
         _print_line(f"wrote {path}")
     if sinks.failure is not None:
         raise sinks.failure
-
-
-@contextmanager
-def stop_on_signals(source: Source) -> Iterator[threading.Event]:
-    """Give an event that the first of `STOP_SIGNALS` sets for a live source, which then ends.
-
-    A second one raises what a first one raises for any other source.
-    """
-    from vadsdk.video import LiveSource
-
-    stop = threading.Event()
-    if not isinstance(source, LiveSource):
-        yield stop
-        return
-
-    def ask_to_stop(number: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
-        stop.set()
-        source.stop()
-
-    previous = {number: signal.signal(number, ask_to_stop) for number in STOP_SIGNALS}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _print_tubes(tubes: deque[Tube], source_name: str) -> None:

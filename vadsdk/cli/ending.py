@@ -1,0 +1,43 @@
+"""How a command is asked to end, and how a live stream ends then: with its files finished."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vadsdk.video import Source
+
+ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""By which services (`docker stop`, systemd) and a terminal that is closed end a command."""
+
+
+@contextmanager
+def stop_on_signals(source: Source) -> Iterator[threading.Event]:
+    """Give an event that the first signal to end sets for a live source, which then ends.
+
+    Ctrl-C is one, too. A second one raises what a first one raises for any other source.
+    """
+    from vadsdk.video import LiveSource
+
+    stop = threading.Event()
+    if not isinstance(source, LiveSource):
+        yield stop
+        return
+
+    def ask_to_stop(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+        stop.set()
+        source.stop()
+
+    numbers = [n for n in ENDING_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    previous = {n: signal.signal(n, ask_to_stop) for n in [signal.SIGINT, *numbers]}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
