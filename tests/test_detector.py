@@ -168,6 +168,20 @@ def test_a_detector_says_what_it_detects(model: Path) -> None:
     assert repr(Detector.load(model)) == "Detector('tiny', mask, labels: wave, jump, sit)"
 
 
+def test_a_source_that_breaks_gives_the_results_of_what_came_before(model: Path) -> None:
+    def camera() -> Iterator[Frame]:
+        for i, image in enumerate(moving_square(20)):
+            yield Frame(index=i, pts_seconds=i / 25, image=image)
+        raise VideoError("the camera is gone")
+
+    results = []
+    with pytest.raises(VideoError, match="the camera is gone"):
+        results.extend(Detector.load(model).stream(camera()))
+    assert [result.index for result in results] == list(range(20))
+    ended = [event.tube for result in results for event in result.events if event.tube]
+    assert [tube.end_frame for tube in ended] == [20]
+
+
 class Live:
     """A source that would never end."""
 

@@ -117,7 +117,8 @@ class Detector:
 
         A result comes once the windows over its frame are done, so up to a window late, or in box
         models once the next key frame is. A finished tube is in the `events` of the frame at which
-        it was known to be over.
+        it was known to be over. Before an error of the source come the results, and the tubes, of
+        all that it gave.
 
         Args:
             source: what to watch.

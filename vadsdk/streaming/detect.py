@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from vadsdk.errors import VideoError
 from vadsdk.linking import LinkingSpec
 from vadsdk.streaming.detector import MAX_PTS_GAP_SECONDS, StreamingDetector
 from vadsdk.streaming.kinds import file_batch_size
@@ -21,7 +22,7 @@ def detect_stream(
     batch_size: int = 1,
     max_pts_gap_seconds: float | None = None,
 ) -> Iterator[FrameResult]:
-    """Yield the result of each frame as soon as it is final.
+    """Yield the result of each frame as soon as it is final; before an error of the source, too.
 
     Arguments are those of `StreamingDetector`, but without `max_pts_gap_seconds` a source tells how
     long a gap is a jump (`pts_gap_seconds`).
@@ -95,6 +96,10 @@ def without_masks(result: FrameResult) -> FrameResult:
 
 
 def _results(detector: StreamingDetector, frames: Iterable[Frame]) -> Iterator[FrameResult]:
-    for frame in frames:
-        yield from detector.push(frame)
+    try:
+        for frame in frames:
+            yield from detector.push(frame)
+    except VideoError:  # the source broke or was lost: what it gave is worth as much as ever
+        yield from detector.flush()
+        raise
     yield from detector.flush()
