@@ -8,7 +8,12 @@ from collections.abc import Hashable
 from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
-from vadsdk.methods.network import input_size_of, kind_of, pixel_statistics_of
+from vadsdk.methods.network import (
+    convolves_pixels,
+    input_size_of,
+    kind_of,
+    pixel_statistics_of,
+)
 from vadsdk.methods.views import ViewMaker
 
 _TRAINED = "trained."
@@ -30,7 +35,13 @@ class Method(ABC):
     def __init__(self, network: nn.Module, seed: int) -> None:
         self._network = network
         mean, std = pixel_statistics_of(network)
-        self._views = ViewMaker(input_size_of(network), seed, mean=mean, std=std)
+        self._views = ViewMaker(
+            input_size_of(network),
+            seed,
+            mean=mean,
+            std=std,
+            in_autocast_type=convolves_pixels(network),
+        )
         self._phase: Hashable = None
         self.trained: nn.Module = nn.Module()
         """Parts that are learned with the network and never deployed, such as a second stream."""

@@ -120,7 +120,8 @@ def mixed(
 
     def blend(values: Tensor) -> Tensor:
         shape = (-1, *[1] * (values.ndim - 1))
-        return own.view(shape) * values + other.view(shape) * of_partners(values)
+        sums = own.view(shape) * values + other.view(shape) * of_partners(values)  # float32
+        return sums.to(values.dtype)
 
     return blend(clips), SoftTargets(
         classes=blend(targets.classes),

@@ -29,6 +29,15 @@ def pixel_statistics_of(network: nn.Module) -> tuple[Colour, Colour]:
     return cast("Colour", mean), cast("Colour", std)
 
 
+def convolves_pixels(network: nn.Module) -> bool:
+    """Return whether pixels meet a convolution before anything else, from its `convolves_pixels`.
+
+    Under autocast it takes them in a short type, so they may as well come in that; a network that
+    does not say so may calculate with them first, as `with_motion` does, and wants all digits.
+    """
+    return bool(getattr(network, "convolves_pixels", False))
+
+
 def num_classes_of(network: nn.Module) -> int:
     """Return K from the network's `num_classes`."""
     return int(cast("int", network.num_classes))

@@ -23,7 +23,8 @@ class View:
     """One view of each clip of a batch."""
 
     clips: Tensor
-    """(B, 3, T, h, w) float, as the network wants them: less its mean, divided by its deviation."""
+    """(B, 3, T, h, w) as the network wants them: less its mean, divided by its deviation; float32,
+    or the type of autocast."""
     parameters: ViewParameters
     """How the clips were seen, on their device."""
 
@@ -51,6 +52,7 @@ class ViewMaker:
         seed: of the random stream.
         mean: subtracted from RGB in [0, 1], as the network's exported file will.
         std: divides what remains.
+        in_autocast_type: write views in the type of autocast, where it is on: on a card.
     """
 
     def __init__(
@@ -60,9 +62,11 @@ class ViewMaker:
         *,
         mean: Sequence[float] = (0.0, 0.0, 0.0),
         std: Sequence[float] = (1.0, 1.0, 1.0),
+        in_autocast_type: bool = False,
     ) -> None:
         self._size = size
         self._mean, self._std = tuple(mean), tuple(std)
+        self._in_autocast_type = in_autocast_type
         self._generator = torch.Generator().manual_seed(seed)
 
     def make(
@@ -91,6 +95,7 @@ class ViewMaker:
             self._size,
             mean=self._mean,
             std=self._std,
+            dtype=self._dtype_on(clips.device),
             memory_format=_format_for(clips.device),
         )
         return View(clips=seen, parameters=parameters)
@@ -116,6 +121,7 @@ class ViewMaker:
             self._size,
             mean=self._mean,
             std=self._std,
+            dtype=self._dtype_on(clips.device),
             memory_format=_format_for(clips.device),
         )
         return (
@@ -130,6 +136,12 @@ class ViewMaker:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take up what `state_dict` returned."""
         self._generator.set_state(state["view_generator"].cpu())
+
+    def _dtype_on(self, device: torch.device) -> torch.dtype:
+        """Return the type of views; on a CPU, where networks leave autocast, always float32."""
+        if self._in_autocast_type and device.type == "cuda" and torch.is_autocast_enabled("cuda"):
+            return torch.get_autocast_dtype("cuda")
+        return torch.float32
 
     def _draw(self, clips: Clips, strength: str | ViewSettings) -> ViewParameters:
         """Return parameters on the clips' device, as all that follows happens there."""

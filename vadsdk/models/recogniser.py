@@ -80,6 +80,8 @@ class RecogniserBackbone:
     """Subtracted from RGB in [0, 1]."""
     pixel_std: Colour
     """Divides what remains."""
+    convolves_pixels: bool = True
+    """Whether nothing else is done with them before."""
 
 
 def _r3d18(settings: RecogniserSettings) -> tuple[nn.Module, int]:
@@ -128,6 +130,7 @@ BACKBONES: dict[str, RecogniserBackbone] = {
         stage_names=JoiningBackbone.stage_names,
         pixel_mean=(0.0, 0.0, 0.0),  # it centres colours itself, once it has seen what changes
         pixel_std=(1.0, 1.0, 1.0),
+        convolves_pixels=False,
     ),
 }
 """Every backbone of clips by name. The first three have public weights: paper 3's R3D-18, I3D, and
@@ -177,6 +180,7 @@ class Recogniser(nn.Module):
         self.stage_names = tuple(f"backbone.{name}" for name in chosen.stage_names)
         """Modules whose outputs are the stages' feature maps."""
         self.pixel_mean, self.pixel_std = chosen.pixel_mean, chosen.pixel_std
+        self.convolves_pixels = chosen.convolves_pixels
 
     @property
     def input_size(self) -> int:

@@ -60,6 +60,8 @@ class VideoCapsNet(nn.Module):
 
     kind: ModelKind = "mask"
     stage_names = STAGE_NAMES
+    convolves_pixels = True
+    """Nothing else is done with them before."""
 
     def __init__(self, num_classes: int, settings: VideoCapsNetSettings | None = None) -> None:
         super().__init__()

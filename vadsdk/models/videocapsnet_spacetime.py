@@ -68,6 +68,8 @@ class SpaceTimeCapsNet(nn.Module):
 
     kind: ModelKind = "mask"
     stage_names = STAGE_NAMES
+    convolves_pixels = True
+    """Nothing else is done with them before."""
 
     def __init__(self, num_classes: int, settings: VideoCapsNetSettings) -> None:
         super().__init__()

@@ -50,6 +50,8 @@ class Yowo(nn.Module):
     kind: ModelKind = "box"
     stage_names = tuple(f"backbone_3d.{name}" for name in ResNeXt3d.stage_names)
     """Modules whose outputs are the stages' feature maps."""
+    convolves_pixels = True
+    """Nothing else is done with them before."""
     anchors: Tensor
 
     def __init__(self, num_classes: int, settings: YowoSettings | None = None) -> None:
