@@ -1,41 +1,37 @@
-"""Takes the same steps as one process, or as a rank of several; run by `test_many_ranks.py`.
+"""Takes the same steps and scores the same videos alone and as one of two ranks.
 
-torchrun --nproc-per-node 2 rank_steps.py FOLDER
+    torchrun --nproc-per-node 2 rank_steps.py FOLDER DATA
+
+Run by `test_many_ranks.py`. What one process alone finds, each of the two finds for half of the
+cases before they join.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from test_every_pair import batch_for, method_of, network_of
+from in_doubles import StepInAnyType, in_doubles
+from test_every_pair import PAIRS, SMALLEST, batch_for, method_of, network_of
 from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
+from vadsdk.data.dataset import open_dataset
 from vadsdk.kernels import mask_losses
 from vadsdk.losses import cross_modal_contrast_loss
 from vadsdk.methods.host_draws import HostDraws
+from vadsdk.models import build_model
 from vadsdk.ranks import num_ranks, rank, sum_over_ranks
 from vadsdk.training.launching import for_all_ranks, joined_ranks
+from vadsdk.training.scoring import score_network
 from vadsdk.training.settings import TrainSettings
-from vadsdk.training.step import TrainingStep
 
-PAIRS = [
-    ("videocapsnet-n", "supervised"),
-    ("videocapsnet-n", "e2e"),
-    ("videocapsnet-n", "mean_teacher"),
-    ("videocapsnet-n", "mixmatch"),
-    ("videocapsnet-n", "fixmatch"),
-    ("videocapsnet-n", "temporal_gradient"),
-    ("videocapsnet-n", "stable_mean_teacher"),
-    ("yowo-n", "co_ssd"),
-    ("yowo-n", "dual_guidance"),
-    ("r3d-n", "fixmatch"),
-]
-NUM_STEPS = 3
+NUM_STEPS = 2
 CPU = torch.device("cpu")
 
 
@@ -53,6 +49,7 @@ def part_of_batch(network: nn.Module, seed: int) -> ClipBatch:
     for name, values in first.tensors().items():
         others = second.tensors()[name]
         fields[name] = part_of(torch.cat((values[:2], others[:2], values[2:], others[2:])))
+    fields["boxes_xyxy01"] = fields["boxes_xyxy01"].to(torch.get_default_dtype())
     return ClipBatch(**fields)  # type: ignore[arg-type]
 
 
@@ -64,16 +61,16 @@ def without_draws(network: nn.Module) -> nn.Module:
     return network
 
 
-def take_steps(model: str, method: str) -> dict[str, Any]:
+def take_steps(model: str, method: str, num_steps: int) -> dict[str, Any]:
     """Return the losses of each step, and what is learned and followed afterwards."""
-    settings = TrainSettings(precision="fp32", optimiser="sgd", max_steps=NUM_STEPS)
+    settings = TrainSettings(precision="fp32", optimiser="sgd", max_steps=num_steps)
     network = for_all_ranks(without_draws(network_of(model)))
     learner = method_of(method, network)
     learner.trained = for_all_ranks(learner.trained)
-    step = TrainingStep(network, learner, settings, CPU)
+    step = StepInAnyType(network, learner, settings, CPU)
     step.rate.fill_(1e-2)
     found = []
-    for number in range(NUM_STEPS):
+    for number in range(num_steps):
         batch = part_of_batch(network, number)
         draws = HostDraws(rows=(batch.num_labelled, len(batch) - batch.num_labelled))
         learner.begin_step(0.5)
@@ -83,10 +80,9 @@ def take_steps(model: str, method: str) -> dict[str, Any]:
     weights = network.state_dict() | {
         f"average.{name}": value for name, value in step.average.network.state_dict().items()
     }
-    losses = torch.stack([values[: len(outcome.terms)] for values in found])
-    norms = found[0][len(outcome.terms) :]
+    losses, norms = torch.stack(found).tensor_split([len(outcome.terms)], dim=1)
     state = learner.state_dict()
-    return {"losses": losses, "first_norms": norms, "weights": weights, "method": state}
+    return {"losses": losses, "norms": norms, "weights": weights, "method": state}
 
 
 def mask_losses_of(form: str) -> dict[str, Tensor]:
@@ -117,15 +113,44 @@ def contrast() -> dict[str, Tensor]:
     return {"losses": sum_over_ranks(loss.detach()), "gradient": own.grad}
 
 
-def main(folder: Path) -> None:
-    """Write what this rank found."""
+def scores_of(data: Path, model: str) -> dict[str, Any]:
+    """Return the scores of a network that knows nothing, and how many clips it was shown here."""
+    dataset = open_dataset(data)
+    torch.manual_seed(0)
+    network: Any = build_model(model, len(dataset.labels), SMALLEST[model]).eval()
+    shown: list[int] = []
+    network.register_forward_pre_hook(lambda module, inputs: shown.append(len(inputs[0])))
+    spec = network.spec(model, dataset.labels)
+    spec = replace(spec, decoding=replace(spec.decoding, min_score=0.0))
+    records = dataset.records[:5]  # which two ranks cannot share equally
+    found = score_network(
+        network, spec, dataset, records, device="cpu", progress=lambda done, total: None
+    )
+    return {"scores": json.dumps(found.to_json()), "num_clips": sum(shown)}
+
+
+def main(folder: Path, data: Path) -> None:
+    """Write what this process finds alone, of half of the cases, and as one of two ranks."""
     os.environ["TRITON_INTERPRET"] = "1"
+    own = int(os.environ["RANK"])
+    alone = found_in_cases(data, PAIRS[own::2], list(SMALLEST)[own::2])
+    torch.save(alone, folder / f"alone{own}.pt")
     with joined_ranks("cpu"):
-        results: dict[str, Any] = {"/".join(pair): take_steps(*pair) for pair in PAIRS}
+        results = found_in_cases(data, PAIRS, list(SMALLEST))
         results |= {form: mask_losses_of(form) for form in ("reference", "triton")}
         results["contrast"] = contrast()
         torch.save(results, folder / f"rank{rank()}.pt")
 
 
+def found_in_cases(data: Path, pairs: list[tuple[str, str]], models: list[str]) -> dict[str, Any]:
+    """Return what is found in cases, by "float64 model/method", "float32 ..." or the model."""
+    results: dict[str, Any] = {}
+    for pair in pairs:
+        results["float32 " + "/".join(pair)] = take_steps(*pair, num_steps=1)
+        with in_doubles():
+            results["float64 " + "/".join(pair)] = take_steps(*pair, num_steps=NUM_STEPS)
+    return results | {model: scores_of(data, model) for model in models}
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

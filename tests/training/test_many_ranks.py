@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import rank_steps
 import torch
+from test_every_pair import PAIRS, SMALLEST
 
 from vadsdk.data.toy import generate_toy_dataset
 from vadsdk.errors import ConfigError
@@ -38,28 +39,64 @@ def torchrun(*arguments: str, **variables: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def of_two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("toy") / "toy"
+    generate_toy_dataset(folder, num_clips=10, seed=3, num_workers=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where both processes wrote what they found, each alone and both together."""
     folder = tmp_path_factory.mktemp("ranks")
-    torchrun(str(HERE / "rank_steps.py"), str(folder))
+    torchrun(str(HERE / "rank_steps.py"), str(folder), str(toy))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def of_two(folder: Path) -> list[dict[str, Any]]:
     return [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
 
 
-@pytest.mark.parametrize("pair", rank_steps.PAIRS, ids="/".join)
+@pytest.fixture(scope="module")
+def of_one(folder: Path) -> dict[str, Any]:
+    halves = [torch.load(folder / f"alone{half}.pt", weights_only=True) for half in range(2)]
+    return halves[0] | halves[1]
+
+
+EACH_PAIR = pytest.mark.parametrize("pair", ["/".join(pair) for pair in PAIRS])
+
+
+@EACH_PAIR
 def test_two_ranks_take_the_steps_of_one_process_with_the_double_batch(
-    of_two: list[dict[str, Any]], pair: tuple[str, str]
+    of_one: dict[str, Any], of_two: list[dict[str, Any]], pair: str
 ) -> None:
-    """A value that rounding decides, as a ReLU's input near zero, makes later steps differ by more
-    than rounding: weights shaken by 1e-6 of themselves do the same to one process."""
-    whole = rank_steps.take_steps(*pair)
+    """In float64: in float32 a ReLU's input near zero makes later steps differ by far more."""
+    whole = of_one[f"float64 {pair}"]
+    assert whole["losses"].dtype == whole["norms"].dtype == torch.float64
     for part in of_two:
-        found = part["/".join(pair)]
-        torch.testing.assert_close(found["losses"][0], whole["losses"][0], rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(found["first_norms"], whole["first_norms"], rtol=2e-3, atol=1e-4)
-        torch.testing.assert_close(found["losses"], whole["losses"], rtol=1e-3, atol=1e-3)
-        for kind in ("weights", "method"):
-            assert found[kind].keys() == whole[kind].keys()
-            for name, value in found[kind].items():
-                torch.testing.assert_close(value, whole[kind][name], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(part[f"float64 {pair}"], whole, rtol=1e-9, atol=1e-9)
+
+
+@EACH_PAIR
+def test_two_ranks_have_the_losses_of_one_process_in_float32(
+    of_one: dict[str, Any], of_two: list[dict[str, Any]], pair: str
+) -> None:
+    whole = of_one[f"float32 {pair}"]["losses"]
+    assert whole.dtype == torch.float32
+    for part in of_two:
+        found = part[f"float32 {pair}"]["losses"]
+        torch.testing.assert_close(found, whole, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", SMALLEST)
+def test_two_ranks_share_the_videos_out_and_come_to_the_scores_of_one_process(
+    of_one: dict[str, Any], of_two: list[dict[str, Any]], model: str
+) -> None:
+    whole, parts = of_one[model], [part[model] for part in of_two]
+    assert [part["scores"] for part in parts] == [whole["scores"]] * 2
+    assert sum(part["num_clips"] for part in parts) == whole["num_clips"]
+    assert all(part["num_clips"] for part in parts)
 
 
 @pytest.mark.parametrize("form", ["reference", "triton"])
@@ -121,10 +158,9 @@ main()
 
 
 def test_a_run_of_which_a_rank_was_killed_ends_with_the_weights_of_one_that_was_left_alone(
-    tmp_path: Path,
+    toy: Path, tmp_path: Path
 ) -> None:
-    data, script = tmp_path / "toy", tmp_path / "killed.py"
-    generate_toy_dataset(data, num_clips=10, seed=3, num_workers=1)
+    script = tmp_path / "killed.py"
     script.write_text(KILLED)
     settings = {
         "train.max_steps": 6,
@@ -141,7 +177,7 @@ def test_a_run_of_which_a_rank_was_killed_ends_with_the_weights_of_one_that_was_
     for name, killed in (("whole", {}), ("killed", {"KILLED": "1"})):
         out = tmp_path / name
         torchrun(
-            *("--max-restarts", "1", str(script), "train", "--data", str(data)),
+            *("--max-restarts", "1", str(script), "train", "--data", str(toy)),
             *("--out", str(out), "--model", "videocapsnet-n", "--method", "supervised", *options),
             **killed,
         )

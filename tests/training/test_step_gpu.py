@@ -73,7 +73,16 @@ def losses_of(trainer: Trainer, first: int = 0, last: int = NUM_STEPS) -> list[d
     return [dict(report.losses) for report in reports]
 
 
-CAPTURED = [("videocapsnet-n", "supervised"), ("videocapsnet-n", "e2e"), ("r3d-n", "fixmatch")]
+CAPTURED = [
+    ("videocapsnet-n", "supervised"),
+    ("videocapsnet-n", "e2e"),
+    ("videocapsnet-n", "mean_teacher"),
+    ("videocapsnet-n", "stable_mean_teacher"),
+    ("videocapsnet-n", "mixmatch"),
+    ("r3d-n", "fixmatch"),
+    ("r3d-n", "mean_teacher"),
+    ("r3d-n", "temporal_gradient"),
+]
 
 
 @pytest.mark.parametrize(("model", "method"), CAPTURED)
@@ -85,11 +94,25 @@ def test_captured_steps_are_the_eager_ones(model: str, method: str) -> None:
     assert all(plan.graph is not None for plan in captured._take._plans.values())
     for ours, theirs in zip(found, expected, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
-    weights = zip(
-        captured.network.state_dict().items(), eager.network.state_dict().values(), strict=True
-    )
-    for (name, ours), theirs in weights:
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4, msg=name)
+    ends = [
+        {
+            "network": trainer.network.state_dict(),
+            "average": trainer.average.network.state_dict(),
+            "method": trainer.method.state_dict(),  # its teachers, and where its draws stand
+        }
+        for trainer in (captured, eager)
+    ]
+    torch.testing.assert_close(*ends, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("model", "dtype"), [("r3d-n", "bfloat16"), ("videocapsnet-n", "float32")])
+def test_the_kernel_writes_views_as_the_network_takes_them(model: str, dtype: str) -> None:
+    trainer = trainer_of(model, "fixmatch", precision="bf16", cuda_graph=False)
+    seen: list[Tensor] = []
+    trainer.network.register_forward_pre_hook(lambda network, inputs: seen.append(inputs[0]))
+    losses_of(trainer, 0, 1)
+    assert {clips.dtype for clips in seen} == {getattr(torch, dtype)}
+    assert all(clips.is_contiguous(memory_format=torch.channels_last_3d) for clips in seen)
 
 
 @pytest.mark.parametrize("model", ["videocapsnet-n", "videocapsnet"])
