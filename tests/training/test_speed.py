@@ -78,6 +78,33 @@ def test_a_network_is_compiled_as_one_graph_and_answers_alike(model: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("model", "method"),
+    [
+        ("r3d-n", "mean_teacher"),
+        ("r3d-n", "pseudo_label"),
+        ("r3d-n", "temporal_gradient"),
+        ("videocapsnet-n", "stable_mean_teacher"),
+    ],
+)
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_weights_of_convolutions_lie_channels_last_but_in_fp32_on_a_cpu(
+    model: str, method: str, precision: str
+) -> None:
+    network = network_of(model)
+    learner = method_of(method, network)
+    trainer = Trainer(network, learner, settings(precision=precision), CPU)
+    followers = [v.network for v in vars(learner).values() if hasattr(v, "num_updates")]
+    parts = [network, learner.trained, trainer.average.network, *followers]
+    modules = [module for part in parts for module in part.modules()]
+    weights = [module.weight for module in modules if isinstance(module, nn.Conv3d)]
+    weights = [w for w in weights if w.shape[1] > 1 and w[0, 0].numel() > 1]  # others lie both ways
+    assert len(weights) >= 20
+    for weight in weights:
+        lies_so = weight.is_contiguous(memory_format=torch.channels_last_3d)
+        assert lies_so is (precision == "bf16")
+
+
+@pytest.mark.parametrize(
     ("method", "teachers"),
     [
         ("supervised", []),

@@ -74,9 +74,10 @@ class DualGuidance(Method):
         if self._teacher is not None:
             self._teacher.update(self._network)
 
-    def _asked_networks(self) -> tuple[nn.Module, ...]:
+    def networks(self) -> tuple[nn.Module, ...]:
+        """Return the network and its teacher, if it has one."""
         teachers = () if self._teacher is None else (self._teacher.network,)
-        return (*super()._asked_networks(), *teachers)
+        return (*super().networks(), *teachers)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return what `Method.state_dict` does, and the teacher."""

@@ -77,8 +77,9 @@ class MeanTeacher(Method):
         """Let the teacher follow."""
         self._teacher.update(self._network)
 
-    def _asked_networks(self) -> tuple[nn.Module, ...]:
-        return (*super()._asked_networks(), self._teacher.network)
+    def networks(self) -> tuple[nn.Module, ...]:
+        """Return the network and its teacher."""
+        return (*super().networks(), self._teacher.network)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return what `Method.state_dict` does, and the teacher."""

@@ -73,10 +73,10 @@ class Method(ABC):
 
     def compile(self) -> None:
         """Have torch compile what its steps spend their time in; called once, before them."""
-        for network in self._asked_networks():
+        for network in self.networks():
             network.compile(dynamic=False)
 
-    def _asked_networks(self) -> tuple[nn.Module, ...]:
+    def networks(self) -> tuple[nn.Module, ...]:
         """Return all networks that answer in a step."""
         return (self._network,)
 

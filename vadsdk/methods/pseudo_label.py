@@ -79,8 +79,9 @@ class PseudoLabel(Method):
             return 0
         return 1 + int((progress - start) / (1 - start) * (num_rounds - 1))
 
-    def _asked_networks(self) -> tuple[nn.Module, ...]:
-        return (*super()._asked_networks(), self._labeller.network)
+    def networks(self) -> tuple[nn.Module, ...]:
+        """Return the network and its labeller."""
+        return (*super().networks(), self._labeller.network)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return what `Method.state_dict` does, and the labeller."""

@@ -161,9 +161,10 @@ class StableMeanTeacher(Method):
         self._teacher.update(self._network)
         self._recovery_teacher.update(self._recovery)
 
-    def _asked_networks(self) -> tuple[nn.Module, ...]:
+    def networks(self) -> tuple[nn.Module, ...]:
+        """Return the network and error recovery, and the teacher of each."""
         teachers = self._teacher.network, self._recovery_teacher.network
-        return (*super()._asked_networks(), self._recovery, *teachers)
+        return (*super().networks(), self._recovery, *teachers)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return views, error recovery and both teachers."""

@@ -81,6 +81,10 @@ class TemporalGradient(Method):
             }
         )
 
+    def networks(self) -> tuple[nn.Module, ...]:
+        """Return the network and that of the gradients."""
+        return (*super().networks(), self._gradient_network)
+
     def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return the losses (a) to (d) by name, weighted; see `losses_of_answers`."""
         if len(batch) < 2:

@@ -6,6 +6,12 @@ Gradients are added up after the backward pass by the step itself (`step.py`), n
 DistributedDataParallel: methods call the network two or three times a step and add networks of
 their own, while its reducer follows one forward pass of one module; and a loss that divides by what
 all ranks hold needs sums of its own in any case (`vadsdk.ranks`).
+
+Processes that share each batch take the steps that one process would take with the whole batch, on
+the same views of the same clips, but for what networks draw on their device: dropout, and which
+clips are seen without colours. Each rank draws those for its own rows, so a run on two cards learns
+other weights than the same run on one, as another seed would. Without such draws (`dropout` and
+`colour_dropout` of the `model_settings` at 0) only the order of sums differs.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from vadsdk.ranks import num_ranks, rank, rows_of_all_ranks
 from vadsdk.training.optimisation import Schedule
 from vadsdk.training.readback import Readback, StepNumbers
 from vadsdk.training.settings import TrainSettings
-from vadsdk.training.speed import compiles, graphs
+from vadsdk.training.speed import channels_last, compiles, graphs
 from vadsdk.training.static_step import GraphedStep
 from vadsdk.training.step import StepOutcome, TrainingStep
 
@@ -66,6 +66,8 @@ class Trainer:
         self.settings = settings
         self.step = 0
         self._device = device
+        if settings.precision != "fp32" or device.type == "cuda":
+            channels_last(method)  # before the optimiser and the average take the weights up
         self._step = TrainingStep(network, method, settings, device)
         self.average = self._step.average
         self._take = self._take_eagerly

@@ -121,10 +121,9 @@ class Session:
         if config.train.num_threads:
             torch.set_num_threads(config.train.num_threads)
         self.dataset = labelled_dataset(config.data, self.watcher)
-        on_gpu = self.device.type == "cuda"
         if (folder / run_folder.RESUME).is_file():  # which has all weights
             config = config.model_copy(update={"weights": ()})
-        network = _build_network(config, self.dataset.labels, self.watcher, on_gpu=on_gpu)
+        network = _build_network(config, self.dataset.labels, self.watcher)
         self.network = for_all_ranks(network.to(self.device))
         self.spec = _spec(config, self.network, self.dataset.labels)
         method = build_method(config.method, self.network, _method_settings(config))
@@ -335,19 +334,13 @@ def _require_boxes(records: Sequence[VideoRecord], model: str, kind: ModelKind) 
         )
 
 
-def _build_network(
-    config: RunConfig, labels: tuple[str, ...], watcher: Watcher, *, on_gpu: bool = False
-) -> nn.Module:
+def _build_network(config: RunConfig, labels: tuple[str, ...], watcher: Watcher) -> nn.Module:
     network = build_model(config.model, len(labels), config.model_settings)
     if config.weights:
         from vadsdk.models.weights import load_initial_files
 
         for report in load_initial_files(network, [Path(file) for file in config.weights]):
             watcher.note(str(report))
-    if config.train.precision != "fp32" or on_gpu:
-        for module in network.modules():
-            if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
-                module.weight.data = module.weight.to(memory_format=torch.channels_last_3d)
     return network
 
 

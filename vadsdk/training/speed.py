@@ -1,4 +1,4 @@
-"""What makes steps faster where it can be had: compiled networks and captured graphs."""
+"""What makes steps faster where it can be had: layout, compiled networks and captured graphs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from vadsdk.errors import ConfigError
 from vadsdk.methods import Method
 from vadsdk.training.optimisation import autocast_dtype
 from vadsdk.training.settings import TrainSettings
+
+
+def channels_last(method: Method) -> None:
+    """Lay the weights of all 3D convolutions that answer in a step out channels last, in place.
+
+    A card's bf16 convolutions read pixels and weights so, and a CPU's are quicker for it.
+    """
+    for network in method.networks():
+        for module in network.modules():
+            if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+                module.weight.data = module.weight.to(memory_format=torch.channels_last_3d)
 
 
 def graphs(
