@@ -24,6 +24,7 @@ from vadsdk.data.batches import ClipBatch
 from vadsdk.data.dataset import open_dataset
 from vadsdk.kernels import mask_losses
 from vadsdk.losses import cross_modal_contrast_loss
+from vadsdk.methods import build_method
 from vadsdk.methods.host_draws import HostDraws
 from vadsdk.models import build_model
 from vadsdk.ranks import num_ranks, rank, sum_over_ranks
@@ -32,6 +33,42 @@ from vadsdk.training.scoring import score_network
 from vadsdk.training.settings import TrainSettings
 
 NUM_STEPS = 2
+CASES: dict[str, tuple[str, str, dict[str, Any] | None]] = {
+    **{f"{model}/{method}": (model, method, None) for model, method in PAIRS},
+    "e2e as released": (
+        "videocapsnet-n",
+        "e2e",
+        {
+            "attention": "released",
+            "consistency_on": "logits",
+            "localisation": "variance+gradient",
+            "supervise_both_views": True,
+            "terms": {"classification": "released_spread"},
+        },
+    ),
+    "e2e, cross entropy": (
+        "videocapsnet-n",
+        "e2e",
+        {
+            "localisation": "l2",
+            "terms": {"classification": "cross_entropy", "own_class_share": 0.5},
+        },
+    ),
+    "stable_mean_teacher, two geometries": (
+        "videocapsnet-n",
+        "stable_mean_teacher",
+        {"recovery_width": 1, "shared_geometry": False, "recovery_sees_video": True},
+    ),
+    "yowo-n/fixmatch, sums over boxes": (
+        "yowo-n",
+        "fixmatch",
+        {
+            "box_terms": {"reduction": "sum"},
+            "pseudo_boxes": {"objectness_threshold": 0.45, "frame_threshold": 0.3},
+        },
+    ),
+}
+"""Network, method and settings; every pair as `method_of` makes it, and what sums otherwise."""
 CPU = torch.device("cpu")
 
 
@@ -61,11 +98,15 @@ def without_draws(network: nn.Module) -> nn.Module:
     return network
 
 
-def take_steps(model: str, method: str, num_steps: int) -> dict[str, Any]:
+def take_steps(case: str, num_steps: int) -> dict[str, Any]:
     """Return the losses of each step, and what is learned and followed afterwards."""
+    model, method, options = CASES[case]
     settings = TrainSettings(precision="fp32", optimiser="sgd", max_steps=num_steps)
     network = for_all_ranks(without_draws(network_of(model)))
-    learner = method_of(method, network)
+    if options is None:
+        learner = method_of(method, network)
+    else:
+        learner = build_method(method, network, options)
     learner.trained = for_all_ranks(learner.trained)
     step = StepInAnyType(network, learner, settings, CPU)
     step.rate.fill_(1e-2)
@@ -133,22 +174,22 @@ def main(folder: Path, data: Path) -> None:
     """Write what this process finds alone, of half of the cases, and as one of two ranks."""
     os.environ["TRITON_INTERPRET"] = "1"
     own = int(os.environ["RANK"])
-    alone = found_in_cases(data, PAIRS[own::2], list(SMALLEST)[own::2])
+    alone = found_in_cases(data, list(CASES)[own::2], list(SMALLEST)[own::2])
     torch.save(alone, folder / f"alone{own}.pt")
     with joined_ranks("cpu"):
-        results = found_in_cases(data, PAIRS, list(SMALLEST))
+        results = found_in_cases(data, list(CASES), list(SMALLEST))
         results |= {form: mask_losses_of(form) for form in ("reference", "triton")}
         results["contrast"] = contrast()
         torch.save(results, folder / f"rank{rank()}.pt")
 
 
-def found_in_cases(data: Path, pairs: list[tuple[str, str]], models: list[str]) -> dict[str, Any]:
-    """Return what is found in cases, by "float64 model/method", "float32 ..." or the model."""
+def found_in_cases(data: Path, cases: list[str], models: list[str]) -> dict[str, Any]:
+    """Return what is found by "float64 CASE", "float32 CASE" or the model."""
     results: dict[str, Any] = {}
-    for pair in pairs:
-        results["float32 " + "/".join(pair)] = take_steps(*pair, num_steps=1)
+    for case in cases:
+        results[f"float32 {case}"] = take_steps(case, num_steps=1)
         with in_doubles():
-            results["float64 " + "/".join(pair)] = take_steps(*pair, num_steps=NUM_STEPS)
+            results[f"float64 {case}"] = take_steps(case, num_steps=NUM_STEPS)
     return results | {model: scores_of(data, model) for model in models}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import rank_steps
 import torch
-from test_every_pair import PAIRS, SMALLEST
+from test_every_pair import SMALLEST
 
 from vadsdk.data.toy import generate_toy_dataset
 from vadsdk.errors import ConfigError
@@ -64,28 +64,28 @@ def of_one(folder: Path) -> dict[str, Any]:
     return halves[0] | halves[1]
 
 
-EACH_PAIR = pytest.mark.parametrize("pair", ["/".join(pair) for pair in PAIRS])
+EACH_CASE = pytest.mark.parametrize("case", rank_steps.CASES)
 
 
-@EACH_PAIR
+@EACH_CASE
 def test_two_ranks_take_the_steps_of_one_process_with_the_double_batch(
-    of_one: dict[str, Any], of_two: list[dict[str, Any]], pair: str
+    of_one: dict[str, Any], of_two: list[dict[str, Any]], case: str
 ) -> None:
     """In float64: in float32 a ReLU's input near zero makes later steps differ by far more."""
-    whole = of_one[f"float64 {pair}"]
+    whole = of_one[f"float64 {case}"]
     assert whole["losses"].dtype == whole["norms"].dtype == torch.float64
     for part in of_two:
-        torch.testing.assert_close(part[f"float64 {pair}"], whole, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(part[f"float64 {case}"], whole, rtol=1e-9, atol=1e-9)
 
 
-@EACH_PAIR
+@EACH_CASE
 def test_two_ranks_have_the_losses_of_one_process_in_float32(
-    of_one: dict[str, Any], of_two: list[dict[str, Any]], pair: str
+    of_one: dict[str, Any], of_two: list[dict[str, Any]], case: str
 ) -> None:
-    whole = of_one[f"float32 {pair}"]["losses"]
+    whole = of_one[f"float32 {case}"]["losses"]
     assert whole.dtype == torch.float32
     for part in of_two:
-        found = part[f"float32 {pair}"]["losses"]
+        found = part[f"float32 {case}"]["losses"]
         torch.testing.assert_close(found, whole, rtol=1e-5, atol=1e-5)
 
 
