@@ -92,10 +92,10 @@ class Watched:
 
 
 def streams(learner: Any) -> list[nn.Module]:
+    """Return what else than the network looks at clips: a teacher, the network of gradients."""
     teachers = [v.network for v in vars(learner).values() if hasattr(v, "num_updates")]
-    others = [getattr(learner, "_gradient_network", None)]
-    known = [n for n in [*teachers, *others] if hasattr(n, "kind")]
-    return known
+    others = [*teachers, getattr(learner, "_gradient_network", None)]
+    return [network for network in others if hasattr(network, "kind")]
 
 
 # torch's one_hot, which boxes are taught with, makes memory that the pretended card does not see
