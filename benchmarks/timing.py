@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import process_memory
 import torch
 
 _FLUSHED_BYTES = 2**28
@@ -54,18 +55,36 @@ def measured_seconds(
     return statistics.median(seconds)
 
 
-def peak_bytes(run: Callable[[], Any], device: torch.device) -> int | None:
-    """Return the bytes that a run takes at most beyond what is there; None on a CPU."""
-    if device.type != "cuda":
-        return None
+def peak_bytes(run: Callable[[], Any], device: torch.device) -> int:
+    """Return the bytes that a run takes at most beyond what is there."""
     run()
     gc.collect()
+    before = start_peak(device)
+    run()
+    return peak_since(device) - before
+
+
+def start_peak(device: torch.device) -> int:
+    """Let the peak of a card's tensors, or of this process, be counted anew; return what is now."""
+    if device.type != "cuda":
+        return process_memory.reset_peak()
     torch.cuda.synchronize(device)
     torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device)
-    run()
+    return int(torch.cuda.memory_allocated(device))
+
+
+def peak_since(device: torch.device) -> int:
+    """Return the most bytes that were in use since `start_peak`."""
+    if device.type != "cuda":
+        return process_memory.peak()
     torch.cuda.synchronize(device)
-    return int(torch.cuda.max_memory_allocated(device)) - before
+    return int(torch.cuda.max_memory_allocated(device))
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for a card."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def copy_bytes_per_second(device: torch.device) -> float:

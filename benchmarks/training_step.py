@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
+from process_memory import peak, reset_peak
 from recording import record
 from straightforward_step import straightforward_kernels
 
@@ -58,13 +58,13 @@ class Form:
 
         gc.collect()
         torch.manual_seed(seed)  # dropout
-        before = _reset_peak()
+        before = reset_peak()
         started, cpu_started = time.perf_counter(), time.process_time()
         with self.kernels():
             self.trainer.run([batch], watch)
         self.seconds.append(time.perf_counter() - started)
         self.cpu_seconds.append(time.process_time() - cpu_started)
-        self.memory_bytes.append(_memory("VmHWM") - before)
+        self.memory_bytes.append(peak() - before)
 
     def numbers(self) -> dict[str, Any]:
         """Return medians and spread, without the first step."""
@@ -136,19 +136,6 @@ def make_batch(seed: int) -> ClipBatch:
         class_indices=classes.where(labelled, NO_CLASS),
         labelled=labelled,
     )
-
-
-def _reset_peak() -> int:
-    """Let Linux count the peak anew and return the bytes in use now."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return _memory("VmRSS")
-
-
-def _memory(name: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError(f"this system does not tell {name}; the benchmark wants Linux")
 
 
 if __name__ == "__main__":
