@@ -1,7 +1,11 @@
 """Each kernel at the shapes of paper 1's step, with the bytes that it cannot do without.
 
-Legend: B clips, T frames, H, W of the stored frames, h, w of the network's input. A byte is counted
-once for each pass that must read or write it; what a kernel reads again counts against it.
+A network sees one view at a time, so a call has the 8 clips of a batch, of which 4 are labelled,
+and a step has two calls of each kernel. Types are those of a step in bf16 autocast: the capsules
+come in bfloat16, views and masks' logits in float32 (the decoder's last sum is one).
+
+Legend: B clips, T frames, h, w of the network's input. A byte is counted once for each pass that
+must read or write it, forward and backward; what a kernel reads again counts against it.
 """
 
 from __future__ import annotations
@@ -11,17 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from vadsdk.kernels.augmentation import apply_view, apply_view_with_gradients, transfer_maps
 from vadsdk.kernels.coherence_form import CoherenceForm
 from vadsdk.kernels.coherence_losses import coherence_losses
 from vadsdk.kernels.mask_losses import mask_losses
 from vadsdk.kernels.routing import em_routing
-from vadsdk.kernels.view_parameters import sample_view
-from vadsdk.kernels.view_sources import IndexedClips
 
-NUM_CAPSULES, NUM_CLASSES, POSITIONS_A_CLIP = 32, 24, 400
-"""Of the network at 224 pixels: 20 x 20 places for capsules."""
+NUM_CAPSULES, NUM_CLASSES, POSE_SIZE = 32, 24, 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,8 +32,12 @@ class Case:
     name: str
     run: Callable[[], Any]
     """Forward, and backward where there is one."""
-    num_bytes: int | None
-    """Read and written at least; None where memory is not the limit."""
+    num_bytes: int
+    """Read and written at least."""
+    is_memory_bound: bool = True
+    """Whether its bytes are what it takes its time for."""
+    is_as_trained: bool = True
+    """Whether a step calls it with these types; what others take is for comparison."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,111 +45,132 @@ class Shape:
     """Sizes of the cases."""
 
     num_clips: int
+    num_labelled: int
     num_frames: int
     stored: tuple[int, int]
     side: int
     bank_frames: int
+    positions_a_clip: int
 
 
-CARD = Shape(num_clips=16, num_frames=8, stored=(256, 256), side=224, bank_frames=8192)
-SMALL = Shape(num_clips=4, num_frames=8, stored=(128, 128), side=112, bank_frames=256)
+CARD = Shape(
+    num_clips=8,
+    num_labelled=4,
+    num_frames=8,
+    stored=(256, 256),
+    side=224,
+    bank_frames=8192,
+    positions_a_clip=400,
+)
+"""20 x 20 places for capsules at 224 pixels: 3,200 positions a call."""
+CARD_BOTH_VIEWS = Shape(
+    num_clips=16,
+    num_labelled=8,
+    num_frames=8,
+    stored=(256, 256),
+    side=224,
+    bank_frames=8192,
+    positions_a_clip=400,
+)
+"""As large as both views together, the size that the kernels' own texts and GPU tests speak of."""
+SMALL = Shape(
+    num_clips=4,
+    num_labelled=2,
+    num_frames=8,
+    stored=(128, 128),
+    side=112,
+    bank_frames=256,
+    positions_a_clip=100,
+)
 
 
-def kernel_cases(device: torch.device, shape: Shape) -> list[Case]:
-    """Return all cases, with inputs on the device."""
-    torch.manual_seed(0)
-    return [*_view_cases(device, shape), _routing_case(device, shape), *_map_cases(device, shape)]
-
-
-def _view_cases(device: torch.device, shape: Shape) -> list[Case]:
-    count, frames, (height, width), side = (
-        shape.num_clips,
-        shape.num_frames,
-        shape.stored,
-        shape.side,
-    )
-    bank = torch.randint(
-        256, (shape.bank_frames, height, width, 3), dtype=torch.uint8, device=device
-    )
-    starts = torch.randint(shape.bank_frames - frames - 1, (count, 1), device=device)
-    indices = starts + torch.arange(frames, device=device)
-    clips, successors = (IndexedClips(bank, part) for part in (indices, indices + 1))
-    generator = torch.Generator().manual_seed(0)
-    parameters = sample_view(count, "strong", generator, aspect_ratio=width / height)
-    given = parameters.to(device)
-    form: dict[str, Any] = {"dtype": torch.bfloat16, "memory_format": torch.channels_last_3d}
-    read, written = count * frames * height * width * 3, count * frames * side * side * 3 * 2
-    size = (side, side)
-    maps = torch.randn(count // 2, frames, side, side, device=device, requires_grad=True)
-    upstream = torch.randn_like(maps)
-    views = [
-        sample_view(count // 2, "strong", generator, aspect_ratio=1.0).to(device) for _ in range(2)
-    ]
-
-    def move() -> None:
-        moved, _ = transfer_maps(maps, *views)
-        torch.autograd.grad(moved, maps, upstream)
-
+def routing_cases(device: torch.device, shape: Shape) -> list[Case]:
+    """Return routing with capsules in bfloat16, as trained, and in float32."""
     return [
-        Case(
-            name="apply_view",
-            run=lambda: apply_view(clips, given, size, **form),
-            num_bytes=read + written,
-        ),
-        Case(
-            name="apply_view_with_gradients",
-            run=lambda: apply_view_with_gradients(clips, successors, given, size, **form),
-            num_bytes=2 * (read + written),
-        ),
-        # maps read, written, their gradients likewise, and the validity written
-        Case(
-            name="transfer_maps",
-            run=move,
-            num_bytes=(4 * maps.numel() + maps[:, 0].numel()) * 4,
-        ),
+        _routing_case("em_routing", device, shape, torch.bfloat16, is_as_trained=True),
+        _routing_case("em_routing_fp32", device, shape, torch.float32, is_as_trained=False),
     ]
 
 
-def _routing_case(device: torch.device, shape: Shape) -> Case:
-    count = shape.num_clips // 2 * POSITIONS_A_CLIP
-    inputs = [
-        torch.randn(count, NUM_CAPSULES, 4, 4, device=device, requires_grad=True),
-        torch.rand(count, NUM_CAPSULES, device=device, requires_grad=True),
+def loss_cases(device: torch.device, shape: Shape) -> list[Case]:
+    """Return consistencies and mask losses on logits in float32, as trained, and in bfloat16."""
+    return [
+        *_consistency_cases(device, shape, torch.float32, "", is_as_trained=True),
+        *_consistency_cases(device, shape, torch.bfloat16, "_bf16", is_as_trained=False),
+        _mask_case("bce_and_dice", device, shape, torch.float32, is_as_trained=True),
+        _mask_case("bce_and_dice_bf16", device, shape, torch.bfloat16, is_as_trained=False),
+    ]
+
+
+def _routing_case(
+    name: str, device: torch.device, shape: Shape, dtype: torch.dtype, *, is_as_trained: bool
+) -> Case:
+    count = shape.num_clips * shape.positions_a_clip
+    capsules = [
+        torch.randn(count, NUM_CAPSULES, 4, 4, device=device).to(dtype).requires_grad_(),
+        torch.rand(count, NUM_CAPSULES, device=device).to(dtype).requires_grad_(),
+    ]
+    parameters = [
         (torch.randn(NUM_CAPSULES, NUM_CLASSES, 4, 4, device=device) / 2).requires_grad_(),
-        torch.zeros(NUM_CLASSES, 16, device=device, requires_grad=True),
+        torch.zeros(NUM_CLASSES, POSE_SIZE, device=device, requires_grad=True),
         torch.zeros(NUM_CLASSES, device=device, requires_grad=True),
+    ]
+    inputs = [*capsules, *parameters]
+    upstream = [
+        torch.randn(count, NUM_CLASSES, 4, 4, device=device),
+        torch.randn(count, NUM_CLASSES, device=device),
     ]
 
     def run() -> None:
-        routed = em_routing(*inputs)
-        torch.autograd.grad(routed.poses.sum() + routed.activations.sum(), inputs)
+        torch.autograd.grad(tuple(em_routing(*inputs)), inputs, upstream)
 
-    return Case(name="em_routing", run=run, num_bytes=None)
+    # Inputs are read twice, and their gradients written; outputs are written, their gradients read.
+    num_bytes = 3 * sum(map(_bytes_of, inputs)) + 2 * sum(map(_bytes_of, upstream))
+    return Case(
+        name=name,
+        run=run,
+        num_bytes=num_bytes,
+        is_memory_bound=False,
+        is_as_trained=is_as_trained,
+    )
 
 
-def _map_cases(device: torch.device, shape: Shape) -> list[Case]:
-    count = shape.num_clips // 2
-    size = (count, shape.num_frames, shape.side, shape.side)
-    first, second = (torch.randn(size, device=device, requires_grad=True) for _ in range(2))
-    masks = (torch.rand(size, device=device) > 0.9).to(torch.uint8)
-    weights = torch.ones(count, device=device)
-    bytes_of_map = first.numel() * 4
+def _consistency_cases(
+    device: torch.device, shape: Shape, dtype: torch.dtype, suffix: str, *, is_as_trained: bool
+) -> list[Case]:
+    size = (shape.num_clips, shape.num_frames, shape.side, shape.side)
+    first = torch.randn(size, device=device).to(dtype).requires_grad_()
+    second = torch.randn(size, device=device, requires_grad=True)  # moved between views in float32
+    validity = (torch.rand(size, device=device)[:, :1] > 0.1).float()
+    # Answers are read twice, and their gradients written; the validity is read twice.
+    num_bytes = 3 * (_bytes_of(first) + _bytes_of(second)) + 2 * _bytes_of(validity)
 
-    def consistency(kind: Any) -> Callable[[], None]:
+    def case(name: str, kind: Any) -> Case:
         form = CoherenceForm(attentions=(kind,))
 
         def run() -> None:
-            losses = coherence_losses(first, second, form, [0.5])
+            losses = coherence_losses(first, second, form, [0.5], validity)
             torch.autograd.grad(losses.sum(), (first, second))
 
-        return run
+        return Case(name=name + suffix, run=run, num_bytes=num_bytes, is_as_trained=is_as_trained)
 
-    def supervised() -> None:
-        bce, dice = mask_losses(first, masks, weights)
-        torch.autograd.grad(bce + dice, first)
+    return [case("temporal_coherence", "variance"), case("gradient_smoothness", "gradient")]
 
-    return [
-        Case(name="temporal_coherence", run=consistency("variance"), num_bytes=6 * bytes_of_map),
-        Case(name="gradient_smoothness", run=consistency("gradient"), num_bytes=6 * bytes_of_map),
-        Case(name="bce_and_dice", run=supervised, num_bytes=3 * bytes_of_map + 2 * masks.numel()),
-    ]
+
+def _mask_case(
+    name: str, device: torch.device, shape: Shape, dtype: torch.dtype, *, is_as_trained: bool
+) -> Case:
+    size = (shape.num_labelled, shape.num_frames, shape.side, shape.side)
+    logits = torch.randn(size, device=device).to(dtype).requires_grad_()
+    masks = (torch.rand(size, device=device) > 0.9).float()  # as `apply_view_to_masks` gives them
+
+    def run() -> None:
+        bce, dice = mask_losses(logits, masks)
+        torch.autograd.grad(bce + dice, logits)
+
+    num_bytes = 3 * _bytes_of(logits) + 2 * _bytes_of(masks)
+    return Case(name=name, run=run, num_bytes=num_bytes, is_as_trained=is_as_trained)
+
+
+def _bytes_of(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -30,7 +30,9 @@ def record(name: str, values: dict[str, Any]) -> Path:
     target = RESULTS / f"{name}.json"
     target.parent.mkdir(exist_ok=True)
     content = {"benchmark": name, **provenance(), **values}
-    target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    temporary = target.with_suffix(".writing")  # whoever is ended meanwhile leaves what there was
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(target)
     print(f"written: {target}")
     return target
 
@@ -47,6 +49,11 @@ class GrowingRecord:
         self._name = name
         self._values = dict(values)
         self._failed: list[str] = []
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What is known so far."""
+        return self._values
 
     @contextmanager
     def part(self, *path: str) -> Iterator[dict[str, Any]]:
@@ -71,6 +78,23 @@ class GrowingRecord:
         """Exit with an error if a part failed."""
         if self._failed:
             sys.exit(f"failed, and the rest was measured: {', '.join(self._failed)}")
+
+
+def kept_parts(name: str) -> dict[str, Any]:
+    """Return the parts that a record of this commit has already; none if there is no such record.
+
+    Args:
+        name: of the benchmark.
+    """
+    target = RESULTS / f"{name}.json"
+    if not target.is_file():
+        return {}
+    content: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
+    now = provenance()
+    if content["commit"] != now["commit"]:
+        print(f"not kept, as it is of another commit: {target}")
+        return {}
+    return {key: part for key, part in content.items() if key not in ("benchmark", *now)}
 
 
 def provenance() -> dict[str, Any]:

@@ -1,15 +1,21 @@
-"""The reference operations and exact convolutions on a card, for comparison only.
+"""The reference operations and plain arithmetic on a card, for comparison only.
 
-`vadsdk.kernels` chooses by `tensor.is_cuda` and nothing else, and offers no switch. So here every
-tensor says that it is none.
+`vadsdk.kernels` gives a card's tensors to its kernels, but for types and modes that no kernel has
+(float64, routing as released, export), and offers no switch. All of it asks `tensor.is_cuda`, so
+here every tensor says that it lies on no card. What else asks that at each step is the readback of
+its numbers: the host then waits for every step, as a plain loop that prints its loss does. The
+optimiser asks when it is made: make it before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest import mock
 
 import torch
+
+from vadsdk.methods import views
 
 
 @contextmanager
@@ -20,6 +26,13 @@ def reference_kernels() -> Iterator[None]:
         yield
     finally:
         del torch.Tensor.is_cuda  # the one of the base class is seen again
+
+
+@contextmanager
+def plain_layout() -> Iterator[None]:
+    """Let views lie in memory as torch lays them of itself, channel after channel."""
+    with mock.patch.object(views, "_format_for", return_value=torch.contiguous_format):
+        yield
 
 
 @contextmanager

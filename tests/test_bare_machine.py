@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,30 @@ def bare_python(*arguments: str, **more: str) -> subprocess.CompletedProcess[str
     )
 
 
+WITHOUT = """
+import importlib.abc, runpy, sys
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[1].split(","):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+script, sys.argv = sys.argv[2], sys.argv[2:]
+sys.path.insert(0, script.rpartition("/")[0])
+runpy.run_path(script, run_name="__main__")
+"""
+
+
+def test_the_benchmark_learns_from_a_bank_file_without_what_makes_one(tmp_path: Path) -> None:
+    missing = "av,cv2,scipy,pycocotools,safetensors,tensorboard,matplotlib,PIL,rich,typer"
+    options = "--device cpu --no-kernels --forms plain --steps 4 --threads 1".split()
+    script = str(ROOT / "benchmarks" / "training.py")
+    done = bare_python("-c", WITHOUT, missing, script, *options, VADSDK_RESULTS=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "training_cpu.json").read_text("utf-8"))
+    assert found["bank"]["upload_seconds"] > 0
+    assert found["step"]["plain"]["seconds"] > 0
+
+
 def test_settings_have_the_same_defaults_without_pydantic() -> None:
     done = bare_python("-c", SETTINGS)
     assert done.returncode == 0, done.stderr
@@ -114,7 +139,7 @@ def test_every_gpu_test_can_be_collected_without_pytest() -> None:
     left_out = [f for f in files if f.relative_to(ROOT).as_posix() in script]
     own = [ROOT / "tests" / "training" / "test_step_gpu.py", Path(__file__)]
     files = [f for f in files if f not in [*left_out, *own]] + own[:1]
-    assert all(f.parent.name == "kernels" for f in files[:-1])
+    assert all(f.parent.name in ("kernels", "benchmarks") for f in files[:-1])
     code = (
         "import pytest, sys; from pathlib import Path\n"
         "for name in sys.argv[1:]:\n"
@@ -151,13 +176,33 @@ def test_gpu_sh_fails_where_any_of_its_parts_does_and_goes_on(
         env={**os.environ, "PYTHON": str(python)},
     )
     assert done.returncode == (of_benchmark or of_test), done.stderr
-    files = [*ROOT.glob("tests/kernels/test_*.py"), ROOT / "tests/training/test_step_gpu.py"]
+    rooms = (ROOT.glob(f"tests/{room}/test_*.py") for room in ("kernels", "benchmarks"))
+    files = [*chain(*rooms), ROOT / "tests/training/test_step_gpu.py"]
     expected = {f"{file.stem}.log" for file in files if "mark.gpu" in file.read_text("utf-8")}
     logs = tmp_path / "out" / "logs"
     assert {log.name for log in logs.iterdir()} == expected
     assert "of the test" in (logs / "test_mask_losses_gpu.log").read_text("utf-8")
-    assert f"== training benchmark: exit {of_benchmark}" in done.stdout
+    for part in ("kernel benchmark", "step benchmark"):
+        assert f"== {part}: exit {of_benchmark}" in done.stdout
     assert f"== tests/kernels/test_mask_losses_gpu.py: exit {of_test}" in done.stdout
+
+
+@pytest.mark.parametrize("of_benchmark", [0, 1])
+def test_gpu_sh_takes_a_whole_run_and_nothing_else(of_benchmark: int, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(PYTHON_WITH_A_CARD.format(of_benchmark=of_benchmark, of_test=0))
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["bash", str(ROOT / "benchmarks" / "gpu.sh"), "--whole-run", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHON": str(python)},
+    )
+    assert done.returncode == of_benchmark
+    assert done.stdout.splitlines()[0] == "== whole run"
+    assert done.stdout.splitlines()[-1].startswith(f"== whole run: exit {of_benchmark}")
+    assert not list((tmp_path / "out" / "logs").iterdir())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card")

@@ -47,49 +47,6 @@ def test_each_part_is_written_before_the_next_and_a_failed_one_stops_none(result
         report.end()
 
 
-def test_the_training_benchmark_outlives_a_kernel_that_fails(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import training
-    from kernel_cases import Case
-
-    cases = [
-        Case(name="broken", run=lambda: 1 / 0, num_bytes=None),
-        Case(name="sound", run=lambda: None, num_bytes=8),
-    ]
-    monkeypatch.setattr(training, "kernel_cases", lambda device, shape: cases)
-    monkeypatch.setattr(training, "measure_ceilings", lambda device: {"copy_bytes_per_second": 1.0})
-    monkeypatch.setattr("sys.argv", ["training.py", "--device", "cpu", "--no-step"])
-    with pytest.raises(SystemExit, match="kernels broken"):
-        training.main()
-    kernels = written(results, "training_cpu")["kernels"]
-    assert kernels["broken"] == {"failed": "ZeroDivisionError: division by zero"}
-    assert kernels["sound"]["bytes"] == 8
-    assert kernels["sound"]["seconds"] > 0
-
-
-def test_a_form_of_the_step_that_fails_leaves_the_others_and_what_follows_from_them(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import training
-
-    def measure(name: str, *_: Any) -> dict[str, Any]:
-        if name == "plain":
-            raise RuntimeError("no memory")
-        return {"seconds": 2.0, "first_seconds": 3.0}
-
-    monkeypatch.setattr(training, "measure_form", measure)
-    monkeypatch.setattr(training, "measure_ceilings", lambda device: {"bf16_flops_per_second": 1e9})
-    monkeypatch.setattr("sys.argv", ["training.py", "--device", "cpu", "--no-kernels"])
-    with pytest.raises(SystemExit, match="step plain"):
-        training.main()
-    step = written(results, "training_cpu")["step"]
-    assert step["plain"] == {"failed": "RuntimeError: no memory"}
-    assert step["ours"]["seconds"] == 2.0
-    assert step["clips_per_second"] == 2.0
-    assert "speedup" not in step
-
-
 def test_convolutions_are_exact_within_and_as_they_were_behind(results: Path) -> None:
     import torch
     from reference_kernels import exact_convolutions

@@ -22,8 +22,10 @@ from vadsdk.kernels.view_settings import ViewSettings
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 CASES = (
-    *("apply_view", "apply_view_with_gradients", "transfer_maps", "em_routing"),
+    *("apply_view", "apply_view_bf16", "apply_view_with_gradients", "apply_view_to_masks"),
+    *("transfer_maps", "undo_view", "em_routing", "em_routing_fp32"),
     *("temporal_coherence", "gradient_smoothness", "bce_and_dice"),
+    *("temporal_coherence_bf16", "gradient_smoothness_bf16", "bce_and_dice_bf16"),
 )
 # torch's one_hot, which boxes are taught with, makes memory that the pretended card does not see
 STEPS = [pair for pair in PAIRS if not pair[0].startswith("yowo")]
@@ -35,11 +37,20 @@ def test_a_reference_stays_where_its_tensors_are(
 ) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import kernel_cases
+    import view_cases
 
-    monkeypatch.setattr(kernel_cases, "POSITIONS_A_CLIP", 9)
-    shape = kernel_cases.Shape(num_clips=2, num_frames=4, stored=(32, 32), side=24, bank_frames=16)
+    shape = kernel_cases.Shape(
+        num_clips=2,
+        num_labelled=1,
+        num_frames=4,
+        stored=(32, 32),
+        side=24,
+        bank_frames=16,
+        positions_a_clip=9,
+    )
+    makers = (view_cases.view_cases, kernel_cases.routing_cases, kernel_cases.loss_cases)
     with pretended_card():
-        cases = {case.name: case for case in kernel_cases.kernel_cases(CARD, shape)}
+        cases = {case.name: case for make in makers for case in make(CARD, shape)}
         assert cases.keys() == set(CASES)
         cases[name].run()
 

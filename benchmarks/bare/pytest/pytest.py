@@ -2,8 +2,8 @@
 
 `gpu.sh` puts this folder on the path where the real one is missing; nothing else ever does. It
 knows `-m gpu`, `-W default` (no warning ever fails a test), parametrize, fixtures (also autouse),
-monkeypatch.setattr, raises, approx and skip. A test that wants more fails with an AttributeError,
-and so does the run.
+monkeypatch.setattr and syspath_prepend, raises, approx and skip. A test that wants more fails with
+an AttributeError, and so does the run.
 """
 
 from __future__ import annotations
@@ -225,6 +225,10 @@ class _MonkeyPatch:
     def setattr(self, target: Any, name: str, value: Any) -> None:
         self._stack.callback(setattr, target, name, getattr(target, name))
         setattr(target, name, value)
+
+    def syspath_prepend(self, path: str) -> None:
+        self._stack.callback(sys.path.remove, path)
+        sys.path.insert(0, path)
 
 
 def _outcome(title: str, run: Callable[[], None]) -> str:
