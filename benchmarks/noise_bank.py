@@ -71,14 +71,15 @@ def affordable(size: BankSize, folder: Path, seconds: float) -> BankSize:
     Args:
         size: what is wanted.
         folder: where the file will lie.
-        seconds: that writing may take, by the speed of a part that is written and read back.
+        seconds: that writing may take, by the speed of a part that is written first.
     """
     if size.num_frames * size.frame_bytes <= PROBE_BYTES:
         return size
     room = DISK_SHARE * shutil.disk_usage(folder).free
+    noise = np.random.default_rng(0).bytes(PROBE_BYTES)
     started = time.perf_counter()
     with tempfile.NamedTemporaryFile(dir=folder) as file:
-        file.write(np.random.default_rng(0).bytes(PROBE_BYTES))
+        file.write(noise)
         file.flush()
         os.fsync(file.fileno())
     written = PROBE_BYTES / (time.perf_counter() - started)

@@ -178,7 +178,7 @@ def run_minutes(numbers: dict[str, Any], setting: Setting, bank: dict[str, Any])
     """Return the minutes of a whole run, as its first and its other steps have it.
 
     Reading the bank from the disk is in it, by its share of the data set; decoding, once for all
-    runs, is not.
+    runs, is not. Of the first steps, other forms may have compiled the kernels already.
     """
     reading = (bank["open_seconds"] + bank["upload_seconds"]) / bank["share_of_the_data_set"]
     others = (setting.run_steps - numbers["num_first"]) * numbers["seconds"]
