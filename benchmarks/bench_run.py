@@ -50,6 +50,10 @@ def record_name(device: torch.device) -> str:
 
 
 def say(name: str, numbers: dict[str, Any]) -> None:
-    """Print a line."""
-    parts = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in numbers.items())
+    """Print a line, and one for each part within."""
+    plain = {key: value for key, value in numbers.items() if not isinstance(value, dict | list)}
+    parts = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in plain.items())
     print(f"{name}: {', '.join(parts)}", flush=True)
+    for key, value in numbers.items():
+        if isinstance(value, dict):
+            say(f"{name} {key}", value)

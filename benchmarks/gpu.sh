@@ -22,9 +22,9 @@
 # with the card's name, and last which targets are met. Then all test files run at once, each in a
 # process and with a log of its own, as most of their time is compiling on the CPU. Warnings that
 # only a card gives are printed in the log and fail nothing.
-# Takes less than 8 minutes: kernels at most 85 s, steps 175 s, where none is begun in the last third,
-# and tests 195 s; each part says so when it runs into its limit. The exit status is 0 if all parts
-# passed.
+# Takes less than 8 minutes: kernels at most 75 s and steps 195 s, of which the last fifth begins
+# nothing new, and tests 185 s; each part says so when it runs into its limit. The exit status is 0 if
+# all parts passed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-python3}
@@ -67,9 +67,9 @@ if [[ $whole_run ]]; then
   exit
 fi
 # In two processes: a kernel that writes where it must not spoils all that follows in its own.
-part "kernel benchmark" 85 "$python" benchmarks/training.py --device cuda --limit 65 \
+part "kernel benchmark" 75 "$python" benchmarks/training.py --device cuda --limit 55 \
   --no-step || failed=1
-part "step benchmark" 175 "$python" benchmarks/training.py --device cuda --limit 130 \
+part "step benchmark" 195 "$python" benchmarks/training.py --device cuda --limit 150 \
   --no-kernels --keep || failed=1
 
 mapfile -t tests < <(grep -lE 'mark\.gpu' tests/kernels/test_*.py tests/benchmarks/test_*.py \
@@ -86,7 +86,7 @@ jobs=()
 for file in "${tests[@]}"; do
   fixtures=--noconftest  # those of the folders need the rest, and only these two tests need them
   if [[ " ${videos[*]} " == *" $file "* ]]; then fixtures=; fi
-  part "$file" 195 "$python" -m pytest -q ${fixtures:+"$fixtures"} -p no:cacheprovider -W default \
+  part "$file" 185 "$python" -m pytest -q ${fixtures:+"$fixtures"} -p no:cacheprovider -W default \
     -m gpu "$file" >"$logs/$(basename "$file" .py).log" 2>&1 &
   jobs+=($!)
 done

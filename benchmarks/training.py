@@ -13,7 +13,7 @@ same network in eager float32 with the reference operations, "plain_tf32" the sa
 as cuDNN takes them by default, their factors rounded to TF32. The target is one over "plain".
 
 On a CPU: `videocapsnet-n`, 2 + 2 clips and a small bank; kernels are the references there, so each
-is timed once, and the two forms differ in precision alone. Targets are those of a card.
+is timed once, and the two forms differ in precision and layout alone. Targets are those of a card.
 
 Ceilings are measured first: a large copy, and a large product in bfloat16. What a step calculates
 and moves at least is in `step_costs.py` (77 GFLOP a clip forward, as merged layers of the decoder
@@ -40,6 +40,10 @@ from step_numbers import measure_steps
 from timing import copy_bytes_per_second, product_flops_per_second
 from verdicts import verdict_lines, verdicts
 from whole_run import measure_whole_run
+
+KERNEL_PARTS = ("kernels", "kernels_of_other_types", "kernels_of_both_views")
+STEP_PARTS = ("bank", "step")
+"""Of a record: what `--no-kernels` and `--no-step` leave out, and `--keep` may keep."""
 
 
 def main() -> None:
@@ -84,10 +88,13 @@ def form_names(text: str) -> tuple[str, ...]:
 
 
 def begun(options: argparse.Namespace) -> BenchRun:
-    """Return a run whose record has the card in it, and what is kept."""
+    """Return a run whose record has the card in it, and what is kept and not measured again."""
     device = torch.device(options.device)
     name = record_name(device) + ("_whole_run" if options.whole_run else "")
-    values = kept_parts(name) if options.keep else {}
+    measured = () if options.no_kernels else KERNEL_PARTS
+    measured += () if options.no_step else STEP_PARTS
+    kept = kept_parts(name) if options.keep else {}
+    values = {part: numbers for part, numbers in kept.items() if part not in measured}
     if device.type == "cuda":
         values["card"] = torch.cuda.get_device_name(device)
     return BenchRun(
