@@ -1,8 +1,8 @@
 """Each kernel at the shapes of paper 1's step, with the bytes that it cannot do without.
 
 A network sees one view at a time, so a call has the 8 clips of a batch, of which 4 are labelled,
-and a step has two calls of each kernel. Types are those of a step in bf16 autocast: the capsules
-come in bfloat16, views and masks' logits in float32 (the decoder's last sum is one).
+and a step has two calls of each kernel. Types are those of a step in bf16 autocast: views and
+capsules come in bfloat16, masks' logits in float32 (the decoder's last sum is one).
 
 Legend: B clips, T frames, h, w of the network's input. A byte is counted once for each pass that
 must read or write it, forward and backward; what a kernel reads again counts against it.

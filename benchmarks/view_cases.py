@@ -44,24 +44,27 @@ def _clip_cases(device: torch.device, shape: Shape) -> list[Case]:
     view, size = drawn.to(device), (shape.side, shape.side)
     read = _bytes_read(drawn, shape)
     numbers = 3 * shape.num_clips * shape.num_frames * shape.side**2
-    layout: dict[str, Any] = {"memory_format": torch.channels_last_3d}
-    in_bf16 = {**layout, "dtype": torch.bfloat16}
+    in_bf16: dict[str, Any] = {
+        "dtype": torch.bfloat16,
+        "memory_format": torch.channels_last_3d,
+    }
+    in_float = {**in_bf16, "dtype": torch.float32}
     return [
         Case(
             name="apply_view",
-            run=lambda: apply_view(clips, view, size, **layout),
-            num_bytes=read + IN_FLOAT * numbers,
-        ),
-        Case(
-            name="apply_view_bf16",
             run=lambda: apply_view(clips, view, size, **in_bf16),
             num_bytes=read + IN_BF16 * numbers,
+        ),
+        Case(
+            name="apply_view_fp32",
+            run=lambda: apply_view(clips, view, size, **in_float),
+            num_bytes=read + IN_FLOAT * numbers,
             is_as_trained=False,
         ),
         Case(
             name="apply_view_with_gradients",
-            run=lambda: apply_view_with_gradients(clips, successors, view, size, **layout),
-            num_bytes=2 * (read + IN_FLOAT * numbers),
+            run=lambda: apply_view_with_gradients(clips, successors, view, size, **in_bf16),
+            num_bytes=2 * (read + IN_BF16 * numbers),
         ),
     ]
 

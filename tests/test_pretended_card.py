@@ -22,7 +22,7 @@ from vadsdk.kernels.view_settings import ViewSettings
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 CASES = (
-    *("apply_view", "apply_view_bf16", "apply_view_with_gradients", "apply_view_to_masks"),
+    *("apply_view", "apply_view_fp32", "apply_view_with_gradients", "apply_view_to_masks"),
     *("transfer_maps", "undo_view", "em_routing", "em_routing_fp32"),
     *("temporal_coherence", "gradient_smoothness", "bce_and_dice"),
     *("temporal_coherence_bf16", "gradient_smoothness_bf16", "bce_and_dice_bf16"),

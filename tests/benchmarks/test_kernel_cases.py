@@ -45,9 +45,9 @@ def test_what_changes_nothing_reads_and_writes_everything_once(cases: Any) -> No
     found = {name: case.num_bytes for name, case in cases("identity").items()}
     rgb, validity = 3 * NUMBERS, 4 * CLIPS * AREA
     maps = 4 * NUMBERS
-    assert found["apply_view"] == rgb + 4 * rgb
-    assert found["apply_view_bf16"] == rgb + 2 * rgb
-    assert found["apply_view_with_gradients"] == 2 * (rgb + 4 * rgb)
+    assert found["apply_view"] == rgb + 2 * rgb
+    assert found["apply_view_fp32"] == rgb + 4 * rgb
+    assert found["apply_view_with_gradients"] == 2 * (rgb + 2 * rgb)
     assert found["apply_view_to_masks"] == LABELLED * FRAMES * AREA * (1 + 4)
     assert found["transfer_maps"] == found["undo_view"] == 4 * maps + validity
     assert found["temporal_coherence"] == found["gradient_smoothness"] == 6 * maps + 2 * validity
@@ -85,7 +85,7 @@ def test_every_case_runs_through_its_kernel(cases: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True), raising=False)
     launched: list[str] = []
     for name, case in made.items():
-        module, kernel = KERNELS[name.removesuffix("_bf16")]
+        module, kernel = KERNELS[name.removesuffix("_bf16").removesuffix("_fp32")]
         kernels = import_module(f"vadsdk.kernels.{module}")
         with monkeypatch.context() as context:
             context.setattr(kernels, kernel, _Watched(getattr(kernels, kernel), name, launched))
