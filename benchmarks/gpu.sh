@@ -72,9 +72,10 @@ part "kernel benchmark" 75 "$python" benchmarks/training.py --device cuda --limi
 part "step benchmark" 195 "$python" benchmarks/training.py --device cuda --limit 150 \
   --no-kernels --keep || failed=1
 
-mapfile -t tests < <(grep -lE 'mark\.gpu' tests/kernels/test_*.py tests/benchmarks/test_*.py \
-  tests/training/test_step_gpu.py)
-videos=(tests/data/test_bank_batches.py tests/training/test_precision_gpu.py)
+# The second pattern is of tests that run in Triton's interpreter where there is no card.
+mapfile -t tests < <(grep -lE 'mark\.gpu|card_or_interpreter' \
+  tests/kernels/test_*.py tests/benchmarks/test_*.py tests/training/test_*_gpu.py)
+videos=(tests/data/test_bank_batches.py)
 if "$python" -c 'import av, cv2, hypothesis, pycocotools, pytest, pydantic.version' 2>/dev/null; then
   tests+=("${videos[@]}")
 else
@@ -84,7 +85,7 @@ cores=$(nproc)
 export OMP_NUM_THREADS=$((cores > ${#tests[@]} ? cores / ${#tests[@]} : 1))
 jobs=()
 for file in "${tests[@]}"; do
-  fixtures=--noconftest  # those of the folders need the rest, and only these two tests need them
+  fixtures=--noconftest  # those of the folders need the rest, and only videos need them
   if [[ " ${videos[*]} " == *" $file "* ]]; then fixtures=; fi
   part "$file" 185 "$python" -m pytest -q ${fixtures:+"$fixtures"} -p no:cacheprovider -W default \
     -m gpu "$file" >"$logs/$(basename "$file" .py).log" 2>&1 &

@@ -85,7 +85,9 @@ class Form:
     compiles: bool
     captures: bool
     contexts: tuple[Callable[[], AbstractContextManager[None]], ...] = ()
-    """Entered while it is taken."""
+    """Entered before anything is made."""
+    takes_references: bool = False
+    """Whether all kernels take their references."""
     num_first: int = 4
     """Steps that do not count: they compile, choose algorithms, and the last of them captures."""
     most_steps: int | None = None
@@ -96,6 +98,7 @@ _PLAIN: dict[str, Any] = {
     "precision": "fp32",
     "compiles": False,
     "captures": False,
+    "takes_references": True,
     "num_first": 2,
     "most_steps": 8,
 }
@@ -104,8 +107,8 @@ FORMS: Mapping[str, Form] = {
     "graph": Form(precision="auto", compiles=False, captures=True),
     "compiled": Form(precision="auto", compiles=True, captures=False),
     "compiled_graph": Form(precision="auto", compiles=True, captures=True),
-    "plain": Form(**_PLAIN, contexts=(reference_kernels, plain_layout, exact_convolutions)),
-    "plain_tf32": Form(**_PLAIN, contexts=(reference_kernels, plain_layout)),
+    "plain": Form(**_PLAIN, contexts=(plain_layout, exact_convolutions)),
+    "plain_tf32": Form(**_PLAIN, contexts=(plain_layout,)),
 }
 """Ours: the device's precision and kernels, with or without torch.compile and a CUDA graph. Plain:
 the same network in eager float32 with the reference operations."""
@@ -159,11 +162,13 @@ def measure_form(
     """
     form = FORMS[name]
     device = next(iter(sources.values())).bank.device
-    trainer = make_trainer(device, setting, form)
     num_steps = min(num_steps, form.most_steps or num_steps)
     with ExitStack() as stack:
         for context in form.contexts:
             stack.enter_context(context())
+        trainer = make_trainer(device, setting, form)
+        if form.takes_references:  # and not before there is an optimiser
+            stack.enter_context(reference_kernels())
         found = {
             where: measured_steps(trainer, source, form.num_first, num_steps)
             for where, source in sources.items()
