@@ -16,6 +16,7 @@ from unittest import mock
 import torch
 
 from vadsdk.methods import views
+from vadsdk.training import loop
 
 
 @contextmanager
@@ -30,8 +31,11 @@ def reference_kernels() -> Iterator[None]:
 
 @contextmanager
 def plain_layout() -> Iterator[None]:
-    """Let views lie in memory as torch lays them of itself, channel after channel."""
-    with mock.patch.object(views, "_format_for", return_value=torch.contiguous_format):
+    """Let views and weights lie in memory as torch lays them of itself, channel after channel."""
+    with (
+        mock.patch.object(views, "_format_for", return_value=torch.contiguous_format),
+        mock.patch.object(loop, "channels_last"),
+    ):
         yield
 
 

@@ -13,7 +13,6 @@ import torch
 from noise_bank import BankSize
 from reference_kernels import exact_convolutions, plain_layout, reference_kernels
 from timing import peak_since, start_peak, synchronise
-from torch import nn
 
 from vadsdk.data.bank_batches import BankBatches, bank_batches
 from vadsdk.data.bank_on_device import BankOnDevice
@@ -132,10 +131,6 @@ def make_trainer(device: torch.device, setting: Setting, form: Form) -> Trainer:
     """Return a trainer of paper 1's method, as a run would make it."""
     torch.manual_seed(0)
     network = build_model(setting.model, NUM_CLASSES).to(device)
-    if form.precision != "fp32":  # as `training.session` lays weights, which needs a decoder
-        for module in network.modules():
-            if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
-                module.weight.data = module.weight.to(memory_format=torch.channels_last_3d)
     settings = TrainSettings(
         max_steps=JHMDB_STEPS,
         batch_labelled=setting.num_labelled,

@@ -26,10 +26,10 @@ from straightforward_step import straightforward_kernels
 
 from vadsdk.data.batches import NO_CLASS, ClipBatch
 from vadsdk.methods import build_method
+from vadsdk.models import build_model
 from vadsdk.training.loop import StepReport, Trainer
 from vadsdk.training.optimisation import autocast_dtype
 from vadsdk.training.recipes import recipe
-from vadsdk.training.session import SilentWatcher, _build_network
 from vadsdk.training.settings import RunConfig, merged
 
 NUM_CLASSES, NUM_LABELLED, NUM_UNLABELLED = 24, 2, 2
@@ -114,9 +114,7 @@ def make_form(precision: str, kernels: Callable[[], AbstractContextManager[None]
     }
     config: RunConfig = merged(recipe("paper1-ucf101-24"), {}, sections)
     torch.manual_seed(0)
-    labels = tuple(str(k) for k in range(NUM_CLASSES))
-    # As a run builds it: the layout of its weights is part of what is measured.
-    network = _build_network(config, labels, SilentWatcher())
+    network = build_model(config.model, NUM_CLASSES, config.model_settings)
     method = build_method(config.method, network, {"seed": 0, **config.method_settings})
     return Form(trainer=Trainer(network, method, config.train, CPU), kernels=kernels)
 

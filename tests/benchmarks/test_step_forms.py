@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 import torch
 from pretended_card import CARD, pretended_card
+from torch import nn
 
 from vadsdk.data.bank_batches import BankBatches
 from vadsdk.data.batches import ClipBatch
-from vadsdk.methods import build_method
+from vadsdk.methods import build_method, views
 from vadsdk.models import build_model
 from vadsdk.training.settings import TrainSettings
 from vadsdk.training.speed import compiles, graphs
@@ -100,3 +102,23 @@ def test_a_step_stays_on_the_card(
         numbers = step_forms.measure_form(name, sources, setting, 4)
     assert numbers["first_loss"] > 0
     assert numbers["num_steps"] == 4
+
+
+@pytest.mark.parametrize("name", ["eager", "plain", "plain_tf32"])
+def test_plain_steps_alone_have_torch_s_own_layout(
+    step_forms: Any, setting: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    form = step_forms.FORMS[name]
+    three_d = replace(setting, model="videocapsnet-s")
+    with pretended_card(), ExitStack() as stack:
+        for context in form.contexts:
+            stack.enter_context(context())
+        network = step_forms.make_trainer(CARD, three_d, form).network
+        of_views = views._format_for(CARD)
+    weights = [m.weight for m in network.modules() if isinstance(m, nn.Conv3d | nn.ConvTranspose3d)]
+    assert weights
+    is_plain = name != "eager"
+    assert all(weight.is_contiguous() for weight in weights) is is_plain
+    assert (of_views is torch.contiguous_format) is is_plain
+    assert form.takes_references is is_plain
