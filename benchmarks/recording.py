@@ -77,7 +77,7 @@ class GrowingRecord:
     def end(self) -> None:
         """Exit with an error if a part failed."""
         if self._failed:
-            sys.exit(f"failed, and the rest was measured: {', '.join(self._failed)}")
+            sys.exit(f"failed, and the rest was measured: {', '.join(dict.fromkeys(self._failed))}")
 
 
 def kept_parts(name: str) -> dict[str, Any]:
