@@ -22,7 +22,7 @@
 # with the card's name, and last which targets are met. Then all test files run at once, each in a
 # process and with a log of its own, as most of their time is compiling on the CPU. Warnings that
 # only a card gives are printed in the log and fail nothing.
-# Takes less than 8 minutes: kernels at most 75 s and steps 195 s, of which the last fifth begins
+# Takes less than 8 minutes: kernels at most 75 s and steps 195 s, of which the last quarter begins
 # nothing new, and tests 185 s; each part says so when it runs into its limit. The exit status is 0 if
 # all parts passed.
 set -uo pipefail

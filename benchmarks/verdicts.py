@@ -103,5 +103,5 @@ TARGETS = {
     ),
     "jhmdb21_minutes": Target(bound=6.0, is_least=False, found=_minutes),
 }
-"""Kernels against a large copy, routing against its reference, the step of
-paper 1 against plain float32 and a large bf16 product, and its whole run on JHMDB-21."""
+"""Kernels against a large copy, routing against its reference, the step of paper 1 against plain
+float32 and a large bf16 product, and its whole run on JHMDB-21."""
