@@ -34,16 +34,7 @@ if [[ ${1:-} == --whole-run ]]; then
   shift
 fi
 export PYTHONPATH=$PWD PYTHONUNBUFFERED=1 VADSDK_RESULTS=${1:-$PWD/benchmarks/results}
-"$python" - <<'PY' || exit 1
-import sys
-try:
-    import numpy, torch, triton
-except ImportError as error:
-    sys.exit(f"gpu.sh needs torch, triton and numpy: {error}")
-if not torch.cuda.is_available():
-    sys.exit("gpu.sh needs a CUDA card; this torch sees none")
-print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, triton {triton.__version__}")
-PY
+"$python" benchmarks/card_at_hand.py || exit 1
 for name in pydantic pytest; do
   "$python" -c "import $name" 2>/dev/null || export PYTHONPATH=$PYTHONPATH:$PWD/benchmarks/bare/$name
 done

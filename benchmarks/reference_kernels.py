@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from unittest import mock
 
 import torch
+from straightforward_step import losses_of_written_maps
 
-from vadsdk.methods import views
+from vadsdk.kernels import temporal_maps
+from vadsdk.methods import consistency, views
 from vadsdk.training import loop
 
 
@@ -27,6 +29,17 @@ def reference_kernels() -> Iterator[None]:
         yield
     finally:
         del torch.Tensor.is_cuda  # the one of the base class is seen again
+
+
+@contextmanager
+def written_maps() -> Iterator[None]:
+    """Let temporal coherence make its maps one by one, as torch's operations do on a card.
+
+    The reference goes in strips that stay in a CPU's cache and reads sums of each on the host.
+    """
+    losses = losses_of_written_maps(temporal_maps.variance_map)
+    with mock.patch.object(consistency, "coherence_losses", losses):
+        yield
 
 
 @contextmanager

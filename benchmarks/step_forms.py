@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from noise_bank import BankSize
-from reference_kernels import exact_convolutions, plain_layout, reference_kernels
+from reference_kernels import exact_convolutions, plain_layout, reference_kernels, written_maps
 from timing import peak_since, start_peak, synchronise
 
 from vadsdk.data.bank_batches import BankBatches, bank_batches
@@ -106,8 +106,8 @@ FORMS: Mapping[str, Form] = {
     "graph": Form(precision="auto", compiles=False, captures=True),
     "compiled": Form(precision="auto", compiles=True, captures=False),
     "compiled_graph": Form(precision="auto", compiles=True, captures=True),
-    "plain": Form(**_PLAIN, contexts=(plain_layout, exact_convolutions)),
-    "plain_tf32": Form(**_PLAIN, contexts=(plain_layout,)),
+    "plain": Form(**_PLAIN, contexts=(plain_layout, written_maps, exact_convolutions)),
+    "plain_tf32": Form(**_PLAIN, contexts=(plain_layout, written_maps)),
 }
 """Ours: the device's precision and kernels, with or without torch.compile and a CUDA graph. Plain:
 the same network in eager float32 with the reference operations."""

@@ -5,7 +5,7 @@ Legend: B clips, T frames, H, W.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -19,6 +19,7 @@ from vadsdk.kernels.coherence_form import CoherenceForm
 from vadsdk.kernels.routing import RoutedCapsules, em_routing_naive
 from vadsdk.losses import temporal_coherence_loss
 from vadsdk.methods import consistency
+from vadsdk.methods.consistency import LossesOfAnswers
 from vadsdk.models import capsules, videocapsnet
 
 
@@ -28,7 +29,9 @@ def straightforward_kernels() -> Iterator[None]:
     with (
         mock.patch.object(capsules, "em_routing", _routing_of_all_votes),
         mock.patch.object(videocapsnet, "upsample_and_smooth", _one_after_the_other),
-        mock.patch.object(consistency, "coherence_losses", _losses_of_written_maps),
+        mock.patch.object(
+            consistency, "coherence_losses", losses_of_written_maps(variance_map_by_loops)
+        ),
     ):
         yield
 
@@ -49,20 +52,32 @@ def variance_map_by_loops(
     return torch.from_numpy(answer)
 
 
-def _losses_of_written_maps(
-    first: Tensor,
-    second: Tensor,
-    form: CoherenceForm,
-    weights: Sequence[float | Tensor],
-    validity: Tensor,
-) -> Tensor:
-    if form != CoherenceForm():
-        raise ValueError(f"only the default form is written out here, not {form}")
-    first, second = first.float().sigmoid(), second.float().sigmoid()
-    other = torch.where(validity > 0, second.detach(), first.detach())
-    attention = temporal_maps.min_max(variance_map_by_loops(first, other))
-    loss = temporal_coherence_loss(first, second, attention, weights[0], validity=validity)
-    return loss[None]
+def losses_of_written_maps(variance_map: Callable[[Tensor, Tensor], Tensor]) -> LossesOfAnswers:
+    """Return what gives the coherence loss from a map that is made first (eq. 3 and 4).
+
+    Args:
+        variance_map: makes it of a view and the other one in its frame, both (B, T, H, W).
+    """
+
+    def losses(
+        first: Tensor,
+        second: Tensor,
+        form: CoherenceForm,
+        weights: Sequence[float | Tensor],
+        validity: Tensor | None,
+    ) -> Tensor:
+        known = form in (CoherenceForm(), CoherenceForm(scaling="paper"))
+        if not known or validity is None:
+            raise ValueError(f"only eq. 3 and 4 are written out here, not {form}")
+        first, second = first.float().sigmoid(), second.float().sigmoid()
+        other = torch.where(validity > 0, second.detach(), first.detach())
+        attention = variance_map(first.detach(), other)
+        if form.stretched:
+            attention = temporal_maps.min_max(attention)
+        loss = temporal_coherence_loss(first, second, attention, weights[0], validity=validity)
+        return loss[None]
+
+    return losses
 
 
 def _routing_of_all_votes(*tensors: Tensor, mode: str, **settings: Any) -> RoutedCapsules:

@@ -55,6 +55,20 @@ def measured_seconds(
     return statistics.median(seconds)
 
 
+def captured(run: Callable[[], Any], device: torch.device) -> Callable[[], None]:
+    """Return what replays a run as one CUDA graph."""
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            run()
+    torch.cuda.current_stream(device).wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=stream):
+        run()
+    return graph.replay
+
+
 def peak_bytes(run: Callable[[], Any], device: torch.device) -> int:
     """Return the bytes that a run takes at most beyond what is there."""
     run()

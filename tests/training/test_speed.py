@@ -151,7 +151,7 @@ def test_temporal_coherence_is_compiled_with_the_network() -> None:
         learner = method_of("e2e", network)
         torch.manual_seed(0)  # dropout
         trainer = Trainer(network, learner, settings(compile=compile), CPU)
-        assert (coherence_loop.coherence_losses is learner._coherence_losses) is compile
+        assert (learner._losses_of_answers is coherence_loop.coherence_losses) is compile
         with torch.compiler.set_stance("force_eager"):
             reports: list[StepReport] = []
             trainer.run([batch_for(network)], reports.append)

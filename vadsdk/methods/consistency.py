@@ -58,7 +58,7 @@ def spatiotemporal_consistency(
     augmented: tuple[View, Tensor],
     progress: float | Tensor,
     settings: E2ESettings,
-    losses_of_answers: LossesOfAnswers = coherence_losses,
+    losses_of_answers: LossesOfAnswers | None = None,
 ) -> Tensor:
     """Return eq. 2, 3 or 5 over all rows, unweighted, as `settings.localisation` says.
 
@@ -67,7 +67,7 @@ def spatiotemporal_consistency(
         augmented: view 2 and its mask logits, in its own frame.
         progress: in [0, 1), for w of eq. 3.
         settings: all the rest.
-        losses_of_answers: `coherence_losses`, or what gives the same.
+        losses_of_answers: what gives the same as `coherence_losses`; None is that.
     """
     first_view, first = original
     second_view, second = augmented
@@ -88,7 +88,8 @@ def spatiotemporal_consistency(
         )
     if weights:
         form = coherence_form(tuple(weights), settings)
-        found = losses_of_answers(first, second, form, tuple(weights.values()), validity)
+        losses_of = losses_of_answers or coherence_losses
+        found = losses_of(first, second, form, tuple(weights.values()), validity)
         losses += (found * _share_of_pixels(validity)).unbind()
     return torch.stack(losses).mean()
 

@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.kernels import coherence_loop
-from vadsdk.kernels.coherence_losses import coherence_losses
 from vadsdk.losses.ramps import exp_rampup
-from vadsdk.methods.consistency import classification_consistency, spatiotemporal_consistency
+from vadsdk.methods.consistency import (
+    LossesOfAnswers,
+    classification_consistency,
+    spatiotemporal_consistency,
+)
 from vadsdk.methods.e2e_settings import E2ESettings
 from vadsdk.methods.families import require_kind
 from vadsdk.methods.method import Method
@@ -36,12 +39,12 @@ class E2E(Method):
             network, ("mask",), "e2e", "its consistencies compare maps of two views; use fixmatch"
         )
         super().__init__(network, self.settings.seed)
-        self._coherence_losses = coherence_losses
+        self._losses_of_answers: LossesOfAnswers | None = None
 
     def compile(self) -> None:
         """Have torch compile the network and, on a CPU, temporal coherence."""
         super().compile()
-        self._coherence_losses = coherence_loop.coherence_losses
+        self._losses_of_answers = coherence_loop.coherence_losses
 
     def losses(self, batch: ClipBatch, progress: float | Tensor) -> dict[str, Tensor]:
         """Return `cls`, `loc_bce`, `loc_dice`, `cons_cls`, `cons_loc`, weighted.
@@ -105,7 +108,7 @@ class E2E(Method):
                 (augmented[0], augmented[1].mask_logits),
                 progress,
                 settings,
-                self._coherence_losses,
+                self._losses_of_answers,
             )
             losses["cons_loc"] = weight * settings.lambda_loc * distance
         return losses
