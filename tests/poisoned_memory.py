@@ -9,19 +9,23 @@ import torch
 from torch import Tensor
 
 
+@torch.no_grad()
 def _poison(memory: Tensor) -> Tensor:
     if memory.is_floating_point():
         return memory.fill_(torch.nan)
     return memory if memory.dtype == torch.bool else memory.fill_(torch.iinfo(memory.dtype).max)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `torch.empty` and `torch.empty_like` return poisoned memory."""
-    for name in ("empty", "empty_like"):
-        allocate = getattr(torch, name)
+    """Let `torch.empty`, `torch.empty_like` and `Tensor.new_empty` return poisoned memory.
+
+    On every device; in all tests of a file that imports this.
+    """
+    for place, name in ((torch, "empty"), (torch, "empty_like"), (Tensor, "new_empty")):
+        allocate = getattr(place, name)
 
         def allocated(*args: Any, allocate: Any = allocate, **settings: Any) -> Tensor:
             return _poison(allocate(*args, **settings))
 
-        monkeypatch.setattr(torch, name, allocated)
+        monkeypatch.setattr(place, name, allocated)

@@ -1,4 +1,4 @@
-"""The stand-in for a card works here: what tests of kernels rely on."""
+"""What tests of kernels rely on: the card or its stand-in works, and fresh memory is poisoned."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import pytest
 import torch
 import triton
 import triton.language as tl
+from card_or_interpreter import DEVICE, MARKS, without_card
+from poisoned_memory import poisoned
 from torch import Tensor
+
+__all__ = ["poisoned"]
+
+pytestmark = MARKS
 
 
 @triton.jit
@@ -20,11 +26,23 @@ def add_one(numbers: Tensor) -> None:
     _add_one[(triton.cdiv(len(numbers), 4),)](numbers, len(numbers), BLOCK=4)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="kernels are compiled where there is a card")
+@without_card
 def test_kernels_run_on_cpu_tensors() -> None:
     numbers = torch.arange(6.0)
     add_one(numbers)
     assert numbers.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.uint8])
+def test_memory_that_kernels_are_given_to_write_into_is_poisoned(dtype: torch.dtype) -> None:
+    given = torch.zeros(3, dtype=dtype, device=DEVICE)
+    for memory in (
+        torch.empty((2, 3), dtype=dtype, device=DEVICE),
+        torch.empty_like(given),
+        given.new_empty(3),
+    ):
+        assert (memory.isnan() if dtype.is_floating_point else memory == 255).all()
+        assert memory.device == given.device
 
 
 @pytest.mark.gpu

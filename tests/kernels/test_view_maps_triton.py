@@ -1,6 +1,6 @@
 """The kernels that move maps against torch's own sampling in float64, forward and backward.
 
-Where there is no card they run in Triton's interpreter.
+They run on a card, or in Triton's interpreter.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from fresh_memory import fresh_memory_is_nan
+from card_or_interpreter import DEVICE, MARKS, without_card
 from hopper_compilation import kernels_compiled_for_hopper
+from poisoned_memory import poisoned
 from torch import Tensor
 
 from vadsdk.kernels import augmentation
@@ -20,7 +21,10 @@ from vadsdk.kernels import view_maps_triton as kernels
 from vadsdk.kernels.view_parameters import ViewParameters, sample_view
 from vadsdk.kernels.view_settings import ViewSettings
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+__all__ = ["poisoned"]
+
+pytestmark = MARKS
+
 SIZE = (13, 17)
 GEOMETRY = ViewSettings(
     flip_probability=0.5,
@@ -46,10 +50,9 @@ def assert_same_move(maps: Tensor, kernel: Move, reference: Move) -> None:
     """Compare a kernel with its reference in float64: maps, validity, gradients of any loss."""
     own = maps.to(DEVICE).detach().requires_grad_()
     exact = maps.double().detach().requires_grad_()
-    with fresh_memory_is_nan():
-        moved, valid = kernel(own)
-        weights = torch.randn(moved.shape)
-        (gradient,) = torch.autograd.grad(moved, own, weights.to(DEVICE))
+    moved, valid = kernel(own)
+    weights = torch.randn(moved.shape)
+    (gradient,) = torch.autograd.grad(moved, own, weights.to(DEVICE))
     expected, expected_valid = reference(exact)
     (expected_gradient,) = torch.autograd.grad(expected, exact, weights.double())
     assert moved.dtype == valid.dtype == torch.float32
@@ -61,10 +64,8 @@ def assert_same_move(maps: Tensor, kernel: Move, reference: Move) -> None:
     assert torch.equal(valid.cpu().double(), expected_valid)
 
 
-@pytest.mark.parametrize("size", [SIZE, (20, 9)])
-@pytest.mark.parametrize("settings", [GEOMETRY, COPIES], ids=["moved", "copied"])
-def test_maps_are_taken_back_into_the_store(settings: ViewSettings, size: tuple[int, int]) -> None:
-    maps, view = torch.randn(4, 3, *SIZE), sample_view(4, settings)
+def assert_same_undoing(maps: Tensor, settings: ViewSettings, size: tuple[int, int]) -> None:
+    view = sample_view(len(maps), settings)
     assert_same_move(
         maps,
         lambda own: kernels.undo_view(own, view, size),
@@ -72,10 +73,8 @@ def test_maps_are_taken_back_into_the_store(settings: ViewSettings, size: tuple[
     )
 
 
-@pytest.mark.parametrize("num_frames", [1, 3, 9])
-def test_maps_of_one_view_are_taken_into_another(num_frames: int) -> None:
-    maps = torch.randn(3, num_frames, *SIZE)
-    source, target = sample_view(3, GEOMETRY), sample_view(3, GEOMETRY)
+def assert_same_transfer(maps: Tensor, settings: ViewSettings) -> None:
+    source, target = (sample_view(len(maps), settings) for _ in range(2))
     assert_same_move(
         maps,
         lambda own: kernels.transfer_maps(own, source, target),
@@ -83,20 +82,34 @@ def test_maps_of_one_view_are_taken_into_another(num_frames: int) -> None:
     )
 
 
-def test_the_references_own_gradients_are_those_of_small_changes() -> None:
-    maps, view = torch.randn(2, 2, 5, 6, dtype=torch.float64), sample_view(2, GEOMETRY)
-    assert torch.autograd.gradcheck(
-        lambda exact: augmentation.undo_view(exact, view, (4, 7))[0], maps.requires_grad_()
-    )
+@pytest.mark.parametrize("size", [SIZE, (20, 9)])
+@pytest.mark.parametrize("settings", [GEOMETRY, COPIES], ids=["moved", "copied"])
+def test_maps_are_taken_back_into_the_store(settings: ViewSettings, size: tuple[int, int]) -> None:
+    assert_same_undoing(torch.randn(4, 3, *SIZE), settings, size)
+
+
+@pytest.mark.parametrize("num_frames", [1, 3, 9])
+def test_maps_of_one_view_are_taken_into_another(num_frames: int) -> None:
+    assert_same_transfer(torch.randn(3, num_frames, *SIZE), GEOMETRY)
+
+
+@pytest.mark.parametrize("move", ["undo", "transfer"])
+def test_the_references_own_gradients_are_those_of_small_changes(move: str) -> None:
+    maps = torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
+    view, target = sample_view(2, GEOMETRY), sample_view(2, GEOMETRY)
+
+    def moved(exact: Tensor) -> Tensor:
+        if move == "undo":
+            return augmentation.undo_view(exact, view, (4, 7))[0]
+        return augmentation.transfer_maps(exact, view, target)[0]
+
+    assert torch.autograd.gradcheck(moved, maps)
 
 
 def test_half_precision_maps_are_moved_in_single_precision() -> None:
-    maps, view = torch.randn(3, 3, *SIZE).bfloat16(), sample_view(3, GEOMETRY)
-    assert_same_move(
-        maps,
-        lambda own: kernels.undo_view(own, view, SIZE),
-        lambda exact: augmentation.undo_view(exact, view, SIZE),
-    )
+    maps = torch.randn(3, 3, *SIZE).bfloat16()
+    assert_same_undoing(maps, GEOMETRY, SIZE)
+    assert_same_transfer(maps, GEOMETRY)
 
 
 def test_copies_and_mirror_images_are_exact_beside_what_is_not_finite() -> None:
@@ -115,52 +128,77 @@ def test_equal_views_are_compared_bit_for_bit() -> None:
     assert torch.equal(came.cpu(), maps)
 
 
-def test_maps_and_their_gradients_may_lie_in_memory_in_any_way() -> None:
-    maps, view = torch.randn(4, *SIZE, 3).permute(0, 3, 1, 2), sample_view(4, GEOMETRY)
-    assert not maps.is_contiguous()
-    own = maps.to(DEVICE).requires_grad_()
-    moved, _ = kernels.undo_view(own, view, SIZE)
-    moved.sum().backward()  # an expanded gradient: all strides are 0
-    exact = maps.detach().double().contiguous().requires_grad_()
-    expected, _ = augmentation.undo_view(exact, view, SIZE)
-    expected.sum().backward()
-    assert own.grad is not None
-    assert exact.grad is not None
-    torch.testing.assert_close(moved.cpu().double(), expected, rtol=0, atol=5e-5)
-    torch.testing.assert_close(own.grad.cpu().double(), exact.grad, rtol=0, atol=5e-5)
+@pytest.mark.parametrize("move", ["undo", "transfer"])
+def test_maps_and_their_gradients_may_lie_in_memory_in_any_way(move: str) -> None:
+    maps = torch.randn(4, *SIZE, 3).permute(0, 3, 1, 2)
+    view, target = sample_view(4, GEOMETRY), sample_view(4, GEOMETRY)
+    leaves = maps.to(DEVICE), maps.double().contiguous()
+    assert not leaves[0].is_contiguous()
+    answers = []
+    for leaf, module in zip(leaves, (kernels, augmentation), strict=True):
+        leaf.requires_grad_()
+        if move == "undo":
+            moved, _ = module.undo_view(leaf, view, SIZE)
+        else:
+            moved, _ = module.transfer_maps(leaf, view, target)
+        moved.sum().backward()  # an expanded gradient: all strides are 0
+        assert leaf.grad is not None
+        answers.append((moved.detach().cpu().double(), leaf.grad.cpu().double()))
+    torch.testing.assert_close(*answers, rtol=0, atol=5e-5)
 
 
 @pytest.mark.parametrize(("batch", "num_frames"), [(0, 3), (2, 0)])
 def test_there_may_be_no_clips_or_no_frames(batch: int, num_frames: int) -> None:
-    maps = torch.randn(batch, num_frames, *SIZE, device=DEVICE, requires_grad=True)
-    view = sample_view(batch, GEOMETRY)
-    with fresh_memory_is_nan():
-        moved, valid = kernels.undo_view(maps, view, (9, 11))
-    moved.sum().backward()
-    assert maps.grad is not None
-    assert maps.grad.shape == maps.shape
-    assert moved.shape == (batch, num_frames, 9, 11)
-    _, expected = augmentation.undo_view(torch.zeros(batch, 1, *SIZE), view, (9, 11))
-    assert torch.equal(valid.cpu(), expected)
+    maps = torch.randn(batch, num_frames, *SIZE)
+    view, target = sample_view(batch, GEOMETRY), sample_view(batch, GEOMETRY)
+    of_modules = []
+    for module, device in ((kernels, DEVICE), (augmentation, "cpu")):
+        leaf = maps.to(device).requires_grad_()
+        undone = module.undo_view(leaf, view, (9, 11))
+        transferred = module.transfer_maps(leaf, view, target)
+        seen = module.apply_view_to_masks(leaf.detach(), view, (9, 11))
+        (gradient,) = torch.autograd.grad(undone[0].sum() + transferred[0].sum(), leaf)
+        of_modules.append([t.cpu() for t in (*undone, *transferred, seen, gradient)])
+    shapes = [tuple(t.shape) for t in of_modules[0]]
+    undone, transferred = (batch, num_frames, 9, 11), (batch, num_frames, *SIZE)
+    valid = [(batch, 1, 9, 11), (batch, 1, *SIZE)]
+    assert shapes == [undone, valid[0], transferred, valid[1], undone, transferred]
+    torch.testing.assert_close(*of_modules, rtol=0, atol=0)
+
+
+def block_masks() -> Tensor:
+    """Blocks of pixels: at their edges the share of a mask is far from one half but for chance."""
+    return (torch.rand(5, 3, 4, 5) < 0.5).repeat_interleave(4, 2).repeat_interleave(4, 3)
+
+
+def assert_same_masks(masks: Tensor, settings: ViewSettings) -> None:
+    view = sample_view(5, settings)
+    came = kernels.apply_view_to_masks(masks, view, (12, 15)).cpu()
+    share = augmentation.warp(
+        augmentation.reverse_time(masks.cpu().double(), view.time_reversed, dim=1),
+        view.matrices(),
+        (12, 15),
+    )
+    sure = (share - 0.5).abs() > 1e-4
+    assert torch.equal(came[sure], (share > 0.5)[sure].float())
+    assert set(came.unique().tolist()) <= {0.0, 1.0}
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.bool, torch.float32])
 def test_masks_are_those_of_the_reference(dtype: torch.dtype) -> None:
-    # Blocks of pixels: at their edges the share of a mask is far from one half but for chance.
-    blocks = torch.rand(5, 3, 4, 5) < 0.5
-    masks = blocks.repeat_interleave(4, 2).repeat_interleave(4, 3).to(dtype)
     for settings in (GEOMETRY, COPIES):
-        view = sample_view(5, settings)
-        with fresh_memory_is_nan():
-            came = kernels.apply_view_to_masks(masks.to(DEVICE), view, (12, 15)).cpu()
-        share = augmentation.warp(
-            augmentation.reverse_time(masks.double(), view.time_reversed, dim=1),
-            view.matrices(),
-            (12, 15),
-        )
-        sure = (share - 0.5).abs() > 1e-4
-        assert torch.equal(came[sure], (share > 0.5)[sure].float())
-        assert set(came.unique().tolist()) <= {0.0, 1.0}
+        assert_same_masks(block_masks().to(DEVICE, dtype), settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.bool])
+def test_masks_may_lie_in_memory_in_any_way(dtype: torch.dtype) -> None:
+    masks = block_masks().to(DEVICE, dtype)
+    turned = masks.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1)
+    expanded = masks[:, :1].expand(-1, 3, -1, -1)
+    cut_out = torch.cat((masks, masks.flip(3)), 3)[:, 1:, :, 3:-4]
+    for layout in (turned, expanded, cut_out):
+        assert not layout.is_contiguous()
+        assert_same_masks(layout, GEOMETRY)
 
 
 def test_maps_need_a_view_each() -> None:
@@ -172,7 +210,7 @@ def test_maps_need_a_view_each() -> None:
         kernels.transfer_maps(maps, four, three)
 
 
-@pytest.mark.skipif(DEVICE == "cuda", reason="needs the interpreter's launches")
+@without_card
 def test_nothing_reads_a_value_of_a_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tensors of the meta device have none: to ask for one is an error."""
     interpreter = pytest.importorskip("triton.runtime.interpreter")
@@ -204,6 +242,33 @@ for frames, dtype in ((8, torch.float32), (1, torch.bfloat16)):
 """
 
 
+@without_card
 def test_the_compiler_takes_the_kernels_for_a_card() -> None:
     expected = ["_maps_plan_kernel", "_move_back_kernel", "_move_kernel"]
     assert kernels_compiled_for_hopper(PROGRAM) == expected
+
+
+@pytest.mark.gpu
+def test_what_is_called_by_name_on_a_card_are_these_kernels() -> None:
+    maps, view = torch.randn(4, 3, *SIZE, device="cuda"), sample_view(4, GEOMETRY)
+    answers = [
+        (
+            *module.undo_view(maps, view, (20, 9)),
+            *module.transfer_maps(maps, view, view.mirrored()),
+            module.apply_view_to_masks((maps > 0).float(), view, (20, 9)),
+        )
+        for module in (kernels, augmentation)
+    ]
+    for own, called in zip(*answers, strict=True):
+        assert torch.equal(own, called)
+
+
+@pytest.mark.gpu
+def test_float64_maps_on_a_card_are_moved_as_on_a_cpu() -> None:
+    maps, view = torch.randn(4, 3, *SIZE, dtype=torch.float64), sample_view(4, GEOMETRY)
+    for move in (
+        lambda own: augmentation.undo_view(own, view, (20, 9)),
+        lambda own: augmentation.transfer_maps(own, view, view.mirrored()),
+    ):
+        for own, expected in zip(move(maps.cuda()), move(maps), strict=True):
+            torch.testing.assert_close(own.cpu(), expected, rtol=0, atol=1e-9)

@@ -37,7 +37,7 @@ def coherence_losses(
     The maps M carry no gradient; A and B do, and a view that is to be a fixed target comes
     detached. Where only the first view saw a pixel, its answer stands for both in the maps:
     nothing but motion gets attention there. Where no pixel is valid the losses are 0, connected.
-    CUDA tensors take `coherence_losses_triton`; arithmetic is float32 at least in every case.
+    CUDA tensors take `coherence_losses_triton`, in float32; others are computed in that at least.
 
     Args:
         first_logits: (B, T, H, W), before the sigmoid, any floating type.
@@ -49,7 +49,7 @@ def coherence_losses(
         validity: (B, 1, H, W), 1 where both views saw the pixel, else 0; None means everywhere.
 
     Returns:
-        (F,), float32, or float64 if the first logits are.
+        (F,), float32, or float64 if the first logits are and lie on a CPU.
 
     Raises:
         ValueError: shapes that do not fit, or a window that does not fit the frames.

@@ -60,7 +60,8 @@ class Walk:
         self._seen = None if validity is None else validity.detach().flatten(1) > 0
         row_bytes = 2 * self._frames * self._dtype.itemsize
         most = max(STRIP_BYTES * torch.get_num_threads() // row_bytes, 1)
-        self._width = math.ceil(self._pixels / max(math.ceil(self._pixels / most), 1))
+        num_strips = max(math.ceil(self._pixels / most), 1)
+        self._width = max(math.ceil(self._pixels / num_strips), 1)
         self._memory: dict[tuple[str, int, int], Tensor] = {}
 
     def clip(self, index: int) -> Iterator[Strip]:
@@ -134,8 +135,9 @@ def sums(
 ) -> list[list[Sums]]:
     """Return those of each clip and attention (`Passes.sums`)."""
     walk = Walk(first, second, validity, form)
+    without_pixels = [Sums(0.0, 0.0, 0.0, 0.0)] * len(form.attentions)
     return [
-        joined([_strip_sums(strip, form) for strip in walk.clip(index)])
+        joined([_strip_sums(strip, form) for strip in walk.clip(index)]) or without_pixels
         for index in range(len(first))
     ]
 

@@ -64,7 +64,7 @@ class Passes(NamedTuple):
 
 
 def joined(parts_of_attentions: Iterable[list[Sums]]) -> list[Sums]:
-    """Return each attention's sums over a clip, from those over its parts."""
+    """Return each attention's sums over a clip, from those over its parts; nothing of no parts."""
     answer = []
     for parts in zip(*parts_of_attentions, strict=True):
         lowest = min(part.lowest for part in parts)

@@ -25,8 +25,8 @@ def mask_losses(
     """Return binary cross entropy and Dice loss (Milletari et al. 2016, eq. 3, not squared).
 
     The first is the mean over samples of the mean over their pixels, the second that of the whole
-    batch, in [0, 1]; of several ranks, each returns its share of both. Where no sample counts both
-    are 0, connected. CUDA tensors take `mask_losses_triton`, in float32.
+    batch, in [0, 1]; of several ranks, each returns its share of both. Where no sample counts, or
+    none has a pixel, both are 0, connected. CUDA tensors take `mask_losses_triton`, in float32.
 
     Args:
         mask_logits: (B, T, H, W), before the sigmoid, any floating type.
@@ -58,7 +58,7 @@ def mask_losses(
 
 def _bce(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
     losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return weighted_mean(losses.mean(1), weights)
+    return weighted_mean(losses.sum(1) / max(losses.shape[1], 1), weights)
 
 
 def _dice(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:

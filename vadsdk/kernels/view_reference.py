@@ -43,7 +43,7 @@ def view_and_gradients_of(
     parameters = parameters.to("cpu")
     both = torch.cat((clips, successors), 1)
     both = _seen(both, parameters, size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    first, second = both.split(clips.shape[1], dim=2)  # each (B, 3, T, h, w)
+    first, second = both.split((clips.shape[1], successors.shape[1]), dim=2)  # each (B, 3, T, h, w)
     backwards = parameters.time_reversed.to(clips.device).view(-1, 1, 1, 1, 1)
     mean, std = (
         torch.tensor(tuple(values), device=clips.device).view(3, 1, 1, 1)
@@ -73,7 +73,7 @@ def _seen(
         view = _blurred(view, planes, parameters)
     matrix, offset = _colour_transform(clips, parameters, mean, std)
     with torch.autocast(view.device.type, enabled=False):  # 8 bits of a pixel would become 7
-        view = torch.baddbmm(offset, matrix, view.view(batch, 3, -1))
+        view = torch.baddbmm(offset, matrix, view.view(batch, 3, frames * size[0] * size[1]))
     view = view.view(batch, 3, frames, *size)
     grey = [(CUTOUT_GREY - m) / s for m, s in zip(mean, std, strict=True)]
     _cut_out(view, parameters.cutouts, grey)

@@ -76,7 +76,10 @@ Move = Callable[[Tensor, Tensor, tuple[int, int]], Tensor]
 
 
 def _plan(matrices: Tensor, *, same_size: bool) -> list[tuple[Tensor, Move]]:
-    """Return disjoint clip indices and how to move the clips; at least one entry."""
+    """Return disjoint clip indices and how to move the clips; at least one entry.
+
+    No clips at all are interpolated, as that alone gives them the target's size.
+    """
     copied = _is_same(matrices, torch.eye(3, dtype=torch.float64)) & same_size
     mirrored = _is_same(matrices, MIRROR) & same_size
     plan: list[tuple[Tensor, Move]] = [
@@ -84,7 +87,7 @@ def _plan(matrices: Tensor, *, same_size: bool) -> list[tuple[Tensor, Move]]:
         (mirrored.nonzero()[:, 0], _mirror),
         ((~(copied | mirrored)).nonzero()[:, 0], _interpolate),
     ]
-    return [(rows, move) for rows, move in plan if len(rows)] or plan[:1]
+    return [(rows, move) for rows, move in plan if len(rows)] or plan[-1:]
 
 
 def _is_same(matrices: Tensor, other: Tensor) -> Tensor:
