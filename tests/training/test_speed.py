@@ -117,7 +117,9 @@ def test_weights_of_convolutions_lie_channels_last_but_in_fp32_on_a_cpu(
 def test_a_run_compiles_the_networks_that_its_method_asks(method: str, teachers: list[str]) -> None:
     network = network_of("videocapsnet-n")
     learner = method_of(method, network)
-    trainer = Trainer(network, learner, settings(compile=True), CPU)
+    notes: list[str] = []
+    trainer = Trainer(network, learner, settings(compile=True), CPU, notes.append)
+    assert notes == ["torch compiles the networks in the first steps: minutes, once"]
     asked = [network, *(getattr(learner, name).network for name in teachers)]
     assert all(each._compiled_call_impl is not None for each in asked)
     assert trainer.average.network._compiled_call_impl is None  # it is deployed as it is

@@ -47,7 +47,7 @@ class Trainer:
         method: gives the losses.
         settings: how.
         device: where.
-        note: told what was asked for as "auto" and is not done, and why.
+        note: told what was asked for as "auto" and is not done, and why; and what takes long.
 
     Raises:
         ConfigError: a graph is asked for where none can be captured.
@@ -75,6 +75,7 @@ class Trainer:
             self._take = GraphedStep(self._step, device)
         if compiles(settings, method, device, note or _unheard):
             method.compile()
+            (note or _unheard)("torch compiles the networks in the first steps: minutes, once")
         self._schedule = Schedule(settings)
         self._readback = Readback(skips_overflow=self._step.skips_overflow)
         self._smoothed: dict[str, float] = {}
