@@ -7,7 +7,7 @@ from tiny_data import make_dataset
 from typer.testing import CliRunner, Result
 
 from vadsdk.cli.app import app
-from vadsdk.cli.run_display import RunDisplay
+from vadsdk.cli.run_log import RunLog
 from vadsdk.cli.train import METHOD_NAMES, MODEL_NAMES
 from vadsdk.methods import METHODS
 from vadsdk.models import MODELS
@@ -48,11 +48,11 @@ def test_a_stopped_run_goes_on_with_another_rate_and_nothing_else_named(
     settings = [part for name, value in small.items() for part in ("--set", f"{name}={value}")]
     options = ["--data", data, "--model", "videocapsnet-n", "--method", "supervised", *settings]
 
-    def press_ctrl_c(display: RunDisplay, report: StepReport) -> None:
+    def press_ctrl_c(display: RunLog, report: StepReport) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(RunDisplay, "step", press_ctrl_c)
+        patch.setattr(RunLog, "step", press_ctrl_c)
         stopped = run("train", *options, "--out", out)
     assert "stopped at step 1 of 2" in " ".join(stopped.output.split())
     rate = "train.learning_rate=1e-5"
@@ -69,6 +69,38 @@ def test_a_stopped_run_goes_on_with_another_rate_and_nothing_else_named(
     again = run("train", *options, "--out", out, "--resume")  # what it was started with
     assert again.exit_code == 0, again.output
     assert read_config(out / run_folder.CONFIG).train.learning_rate == 1e-5
+
+
+def test_a_run_that_is_asked_to_end_saves_and_says_how_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = make_dataset(tmp_path / "data"), tmp_path / "run"
+    small = {"model_settings.input_size": 80, "train.max_steps": 3, "data.bank": "off"}
+    settings = [part for name, value in small.items() for part in ("--set", f"{name}={value}")]
+    options = ["--data", data, "--model", "videocapsnet-n", "--method", "supervised", *settings]
+
+    def terminate(log: RunLog, report: StepReport) -> None:
+        if report.step == 2:
+            raise SystemExit(143)  # as the command line answers SIGTERM
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunLog, "step", terminate)
+        ended = run("train", *options, "--out", out)
+    assert ended.exit_code == 143
+    assert "stopped at step 2 of 3; everything is saved: go on with the same" in ended.stderr
+    done = run("train", *options, "--out", out, "--resume")
+    assert done.exit_code == 0, done.output
+    assert "resuming at step 2" in done.stderr
+    assert "training supervised 3/3  " in done.stderr
+
+    def press_ctrl_c(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vadsdk.training.session.score_network", press_ctrl_c)
+        scoring = run("train", *options, "--out", out, "--resume")
+    assert scoring.exit_code == 130
+    assert "stopped at step 3 of 3; everything is saved: go on with the same" in scoring.stderr
 
 
 def run(*arguments: object) -> Result:

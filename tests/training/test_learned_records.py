@@ -11,8 +11,9 @@ from tiny_data import LABELS, add_video, make_tube, write_video
 from vadsdk.data.native_writer import write_dataset
 from vadsdk.data.records import VideoRecord
 from vadsdk.errors import ConfigError, DatasetError, TrainingError
+from vadsdk.training.labelled_data import labelled_dataset
 from vadsdk.training.learned_records import learned_records, require_readable_choice
-from vadsdk.training.session import Session, labelled_dataset
+from vadsdk.training.session import Session
 
 ACTIONS = "data.unlabelled_part=actions"
 

@@ -20,7 +20,7 @@ from rich.table import Table
 from vadsdk.cli import console
 from vadsdk.cli.export import clips_of
 from vadsdk.cli.predict import run_job
-from vadsdk.cli.run_display import RunDisplay
+from vadsdk.cli.run_display import run_display
 from vadsdk.cli.sinks import Job
 from vadsdk.data.dataset import VideoRecord, open_dataset
 from vadsdk.data.toy import generate_toy_dataset
@@ -123,7 +123,7 @@ def _train(settings: DemoSettings, data: Path, method: str) -> RunResult:
     )
     folder = settings.out / method
     start_run(folder, config, resume=False)
-    with RunDisplay(config) as display:
+    with run_display(config) as display:
         result = run_training(config, folder, watcher=display)
     if result.scores is None:
         raise ConfigError(f"{data} has no annotated split {TEST_SPLIT!r} to compare the methods on")

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from vadsdk.cli import console
+from vadsdk.cli.run_log import RunLog
 from vadsdk.evaluation import EvaluationReport
 from vadsdk.evaluation.recognition import RecognitionScores
 
 if TYPE_CHECKING:  # scores are shown where torch is not, too
     from vadsdk.training.loop import StepReport
     from vadsdk.training.settings import RunConfig
+
+
+def run_display(config: RunConfig) -> RunDisplay | RunLog:
+    """Return what shows a run where errors and progress go: bars in a terminal, else lines."""
+    return RunDisplay(config) if console.stderr.is_terminal else RunLog(config)
 
 
 class RunDisplay:

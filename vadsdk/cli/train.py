@@ -66,7 +66,7 @@ def train(
     resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
 ) -> None:
     """Fine-tune a detector; ends with the run folder, the scores and what to type next."""
-    from vadsdk.cli.run_display import RunDisplay, print_scores
+    from vadsdk.cli.run_display import print_scores, run_display
     from vadsdk.ranks import rank
     from vadsdk.training.launching import joined_ranks, wait_for_ranks, was_restarted
     from vadsdk.training.recipes import recipe as named_recipe
@@ -107,7 +107,7 @@ def train(
     with joined_ranks(device) as own_device:
         chosen = start_run(out, chosen, resume=resume, note=None if rank() else _say)
         wait_for_ranks()  # before the first rank makes the folder a run
-        with nullcontext() if rank() else RunDisplay(chosen) as display:
+        with nullcontext() if rank() else run_display(chosen) as display:
             result = run_training(chosen, out, device=own_device, watcher=display)
         if rank():
             return

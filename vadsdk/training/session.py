@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,17 +16,18 @@ from torch import nn
 import vadsdk
 from vadsdk.data.bank_batches import device_batches
 from vadsdk.data.batches import ClipBatch
-from vadsdk.data.dataset import ActionDataset, VideoRecord, open_dataset
+from vadsdk.data.dataset import VideoRecord
 from vadsdk.data.sampling import ClipSampler, is_any_sparse
-from vadsdk.data.splits import LEARNED_SPLIT, apply_split, choose_labelled, read_split
-from vadsdk.errors import ConfigError, DatasetError, TrainingError
+from vadsdk.data.splits import LEARNED_SPLIT
+from vadsdk.errors import ConfigError, TrainingError
 from vadsdk.methods import build_method
 from vadsdk.models import build_model
 from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
 from vadsdk.ranks import num_ranks, rank
-from vadsdk.structures import ModelKind, ModelSpec
+from vadsdk.structures import ModelSpec
 from vadsdk.training import run_folder
 from vadsdk.training.advice import advice_on
+from vadsdk.training.labelled_data import labelled_dataset, require_boxes
 from vadsdk.training.launching import (
     first_rank_first,
     for_all_ranks,
@@ -40,11 +41,11 @@ from vadsdk.training.learned_records import (
     require_unlabelled_use,
 )
 from vadsdk.training.learned_videos import learned_videos, share_of_rank
-from vadsdk.training.loop import StepReport, Trainer
+from vadsdk.training.loop import StepReport, Trainer, Watch
 from vadsdk.training.readback import NotFiniteError
 from vadsdk.training.run_folder import MetricsLog
 from vadsdk.training.scoring import Scores, deciding_score, score_network
-from vadsdk.training.settings import DataSettings, RunConfig
+from vadsdk.training.settings import RunConfig
 
 VALIDATION_SPLIT, TEST_SPLIT = "val", "test"
 
@@ -147,7 +148,11 @@ class Session:
             self._train(best)
         else:
             self.watcher.note("all steps are taken: it is only scored again")
-        scores = self._score(TEST_SPLIT)
+        try:
+            scores = self._score(TEST_SPLIT)
+        except (KeyboardInterrupt, SystemExit):
+            self.watcher.note(self._how_it_stopped())
+            raise
         if scores is not None and not rank():
             text = json.dumps(scores.to_json(), indent=2) + "\n"
             run_folder.write_text(self.folder / run_folder.SCORES, text)
@@ -177,15 +182,12 @@ class Session:
                         best = self._keep_best(log, step, best)
                     if saves:
                         self._save(best)
-            except KeyboardInterrupt:
-                if num_ranks() > 1:  # the others may be anywhere
+            except (KeyboardInterrupt, SystemExit) as stop:  # Ctrl-C; asked to end
+                self._save_at_stop(best, watch)
+                if num_ranks() > 1 or isinstance(stop, SystemExit):
+                    self.watcher.note(self._how_it_stopped())
                     raise
-                self.trainer.settle(watch)
-                self._save(best)
-                raise TrainingError(
-                    f"stopped at step {self.trainer.step} of {train.max_steps}; everything is "
-                    f"saved: go on with the same command and --resume"
-                ) from None
+                raise TrainingError(self._how_it_stopped()) from None
             except NotFiniteError as error:  # what was saved before is better than what is now
                 raise TrainingError(f"{error}; {self._way_on()}") from None
         for name, (count, reason) in sampler.unreadable.items():
@@ -216,7 +218,7 @@ class Session:
 
     def _sampler(self) -> ClipSampler:
         data, train = self.config.data, self.config.train
-        _require_boxes(self.dataset.split(LEARNED_SPLIT), self.config.model, self.spec.kind)
+        require_boxes(self.dataset.split(LEARNED_SPLIT), self.config.model, self.spec.kind)
         learned = learned_records(self.dataset, self.config, self.watcher.note)
         uses_unlabelled = self.trainer.method.uses_unlabelled
         labels = self.dataset.labels
@@ -273,9 +275,26 @@ class Session:
         name, value = deciding_score(scores)
         if log is not None:
             log.write(step, {f"val_{name}": value})
+        is_best = ", the best so far" if value > best else ""
+        self.watcher.note(f"validated at step {step}: {name} {value:.3f}{is_best}")
         if value > best and not rank():
             save_checkpoint(self.folder / run_folder.BEST, average, self.spec)
         return max(value, best)
+
+    def _save_at_stop(self, best: float, watch: Watch) -> None:
+        """Save what was learned until a stop, unless other ranks may be anywhere."""
+        if num_ranks() == 1:
+            self.trainer.settle(watch)
+            self._save(best)
+
+    def _how_it_stopped(self) -> str:
+        """Return where a stop left the run, and how it goes on."""
+        step, saved = self.trainer.step, self._saved_step
+        stopped = f"stopped at step {step} of {self.config.train.max_steps}"
+        if saved is None:
+            return f"{stopped}; nothing is saved yet (train.save_every): start anew"
+        what = "everything is saved" if saved == step else f"step {saved} is saved"
+        return f"{stopped}; {what}: go on with the same command and --resume"
 
     def _way_on(self) -> str:
         """Return what to do about a loss that is not finite."""
@@ -301,37 +320,6 @@ class Session:
             run_folder.write_resume_point(self.folder, state)
             save_checkpoint(self.folder / run_folder.LAST, average, self.spec)
         self._saved_step = self.trainer.step
-
-
-def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:
-    """Open a data set and hide the annotation of the videos that are to be unlabelled."""
-    dataset = open_dataset(
-        settings.root,
-        format=settings.format,
-        split_index=settings.split_index,
-        labelled_percent=settings.labelled_percent,
-        progress=watcher.stage("reading annotations", 0),
-    )
-    if settings.labelled_list is not None:
-        split = read_split(Path(settings.labelled_list))
-        labelled = frozenset(split.labelled)
-        part = settings.unlabelled_part
-        return apply_split(dataset, labelled, split.key_frames, unlabelled_part=part)
-    if settings.labelled_fraction < 1:
-        learned = dataset.split(LEARNED_SPLIT)
-        chosen = choose_labelled(learned, settings.labelled_fraction, settings.labelled_seed)
-        return apply_split(dataset, chosen, unlabelled_part=settings.unlabelled_part)
-    return dataset
-
-
-def _require_boxes(records: Sequence[VideoRecord], model: str, kind: ModelKind) -> None:
-    """Raise if all that is annotated is what videos show as a whole, not where."""
-    trimmed = [record for record in records if record.video_label is not None]
-    if kind != "recognition" and trimmed and not any(record.tubes for record in records):
-        raise DatasetError(
-            f"{trimmed[0].name} and the other labelled videos have one class each and no boxes, "
-            f"and {model} learns where actions are; take a recognition model, or annotate boxes"
-        )
 
 
 def _build_network(config: RunConfig, labels: tuple[str, ...], watcher: Watcher) -> nn.Module:
