@@ -9,7 +9,7 @@ from tiny_data import make_dataset
 from typer.testing import CliRunner, Result
 
 from vadsdk.cli.data import data_app
-from vadsdk.errors import DatasetError
+from vadsdk.errors import ConfigError, DatasetError
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,31 @@ def test_split_writes_where_it_is_told(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     assert run("split", folder, "--labelled", 1, "--out", path).exit_code == 0
     assert len(json.loads(path.read_text(encoding="utf-8"))["labelled"]) == 6
+
+
+def test_split_says_why_a_small_share_is_a_larger_one(folder: Path, tmp_path: Path) -> None:
+    result = run("split", folder, "--labelled", 0.01, "--out", tmp_path / "mine.json")
+    assert "2 of 6 training videos are labelled, 33% and not 1%: each class has" in result.stdout
+
+
+def test_split_holds_test_videos_out_where_there_are_none(folder: Path, tmp_path: Path) -> None:
+    refused = run("split", folder, "--test", 0.3)
+    assert isinstance(refused.exception, DatasetError)
+    assert "has a test split already" in str(refused.exception)
+    assert isinstance(run("split", folder).exception, ConfigError)
+    copy = shutil.copytree(folder, tmp_path / "set")
+    text = (copy / "dataset.json").read_text(encoding="utf-8").replace('"test"', '"train"')
+    (copy / "dataset.json").write_text(text, encoding="utf-8")
+    result = run("split", copy, "--test", 0.3, "--labelled", 0.6)
+    path = copy / "labelled_60_seed0_test30.json"
+    assert result.stdout.splitlines() == [
+        "2 videos are held out as test split",
+        f"4 of 6 training videos are labelled; written to {path}",
+        f"Learn from it with: vadsdk train --data {copy} --labelled-list {path}",
+        f"Score with: vadsdk evaluate RUN --data {copy} --labelled-list {path}",
+    ]
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert sorted(Path(name).stem[:4] for name in content["test"]) == ["jump", "wave"]
 
 
 def test_stats_prints_tables_and_draws_a_picture(folder: Path, tmp_path: Path) -> None:

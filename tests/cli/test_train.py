@@ -103,5 +103,38 @@ def test_a_run_that_is_asked_to_end_saves_and_says_how_it_goes_on(
     assert "stopped at step 3 of 3; everything is saved: go on with the same" in scoring.stderr
 
 
+def test_footage_without_a_test_split_is_told_how_to_get_one_and_is_scored_with_it(
+    tmp_path: Path,
+) -> None:
+    data = make_dataset(tmp_path / "data")
+    text = (data / "dataset.json").read_text(encoding="utf-8").replace('"test"', '"train"')
+    (data / "dataset.json").write_text(text, encoding="utf-8")
+    small = {"model_settings.input_size": 80, "train.max_steps": 1, "data.bank": "off"}
+    settings = [part for name, value in small.items() for part in ("--set", f"{name}={value}")]
+    options = ["--data", data, "--model", "videocapsnet-n", "--method", "supervised", *settings]
+    remedy = f"vadsdk data split {data} --test 0.2 writes a file that train and evaluate take"
+    unscored = run("train", *options, "--out", tmp_path / "unscored")
+    assert unscored.exit_code == 0, unscored.output
+    assert remedy in unscored.stderr  # before hours of training
+    assert f"no scores: {data} has no annotated test videos. Hold out" in unscored.stdout
+    refused = run("evaluate", tmp_path / "unscored", "--data", data)
+    assert refused.exit_code == 1
+    assert "has no split 'test'; choose one of: train. Hold out" in refused.stderr
+    assert remedy in refused.stderr
+    chosen, all_of_it = tmp_path / "test.json", tmp_path / "all.json"
+    assert run("data", "split", data, "--test", 0.2, "--out", chosen).exit_code == 0
+    assert run("data", "split", data, "--labelled", 1, "--out", all_of_it).exit_code == 0
+    listed = ["--labelled-list", chosen]
+    done = run("train", *options, *listed, "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    assert "2 test videos, in percent" in done.stdout
+    assert "no scores" not in done.output
+    scored = run("evaluate", tmp_path / "run", "--data", data, *listed, "--resamples", 100)
+    assert scored.exit_code == 0, scored.output
+    assert "2 test videos, in percent" in scored.stdout
+    other = run("evaluate", tmp_path / "run", "--data", data, "--labelled-list", all_of_it)
+    assert "holds no test videos out, as `vadsdk data split --test` does" in other.stderr
+
+
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, list(map(str, arguments)))

@@ -219,8 +219,12 @@ def test_a_malformed_split_file_is_refused_with_its_field(tmp_path: Path) -> Non
     path = tmp_path / "s.json"
     path.write_text('{"fraction": 30, "seed": 0, "labelled": ["a"]}', encoding="utf-8")
     with pytest.raises(
-        DatasetError, match=r"s\.json: fraction: Input should be less than or equal"
+        DatasetError,
+        match=r"s\.json is no list of .* \(fraction: Input should be less than or equal",
     ):
+        read_split(path)
+    path.write_text('{"version": 1, "labels": [], "videos": []}', encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"no list of .*; make one with: vadsdk data split$"):
         read_split(path)
     with pytest.raises(DatasetError, match=r"nowhere\.json does not exist"):
         read_split(tmp_path / "nowhere.json")

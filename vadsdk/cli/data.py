@@ -12,6 +12,7 @@ import typer
 from vadsdk.cli import annotation, console
 from vadsdk.cli.bank import bank
 from vadsdk.data.problems import DEFAULT_CLIP_FRAMES
+from vadsdk.errors import ConfigError
 
 data_app = typer.Typer(
     name="data", help="Make, check, split and describe data sets.", no_args_is_help=True
@@ -148,9 +149,16 @@ def check(
 def split(
     root: Root,
     labelled: Annotated[
-        float,
-        typer.Option("--labelled", help="Share of each class, in (0, 1].", show_default=False),
-    ],
+        float | None,
+        typer.Option("--labelled", help="Share of each class, in (0, 1]; all if only --test is."),
+    ] = None,
+    test: Annotated[
+        float | None,
+        typer.Option(
+            "--test",
+            help="Hold this share of each class out as test split, where there is none; in (0, 1).",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Another one, another choice.")] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write; beside the data if not given.")
@@ -163,17 +171,15 @@ def split(
     split_index: SplitIndex = None,
     labelled_percent: LabelledPercent = None,
 ) -> None:
-    """Choose the training videos whose labels may be used: a share of each class, at least one."""
-    from vadsdk.data.dataset import open_dataset
-    from vadsdk.data.splits import (
-        LEARNED_SPLIT,
-        choose_key_frames,
-        choose_labelled,
-        labelled_split,
-        split_file_name,
-        write_split,
-    )
+    """Choose the training videos whose labels may be used: a share of each class, at least one.
 
+    With --test, hold some of them out of learning first, to be scored.
+    """
+    from vadsdk.cli.splitting import Choice, write_choice
+    from vadsdk.data.dataset import open_dataset
+
+    if labelled is None and test is None:
+        raise ConfigError("give --labelled SHARE, --test SHARE, or both")
     with _progress("reading annotation") as progress:
         dataset = open_dataset(
             root,
@@ -182,19 +188,10 @@ def split(
             labelled_percent=labelled_percent,
             progress=progress,
         )
-    records = dataset.split(LEARNED_SPLIT)
-    chosen = choose_labelled(records, labelled, seed)
-    frames = None
-    if key_frames is not None:
-        picked = [record for record in records if record.name in chosen]
-        frames = {record.name: choose_key_frames(record, key_frames) for record in picked}
-    path = out or root / split_file_name(labelled, seed, key_frames)
-    write_split(path, labelled_split(labelled, seed, chosen, frames))
-    console.stdout.print(
-        f"{len(chosen)} of {len(records)} training videos are labelled; written to {path}",
-        soft_wrap=True,
-        markup=False,
+    choice = Choice(
+        labelled=1.0 if labelled is None else labelled, test=test, seed=seed, key_frames=key_frames
     )
+    write_choice(dataset, root, choice, out)
 
 
 @data_app.command()

@@ -23,6 +23,7 @@ from vadsdk.cli.predict import run_job
 from vadsdk.cli.run_display import run_display
 from vadsdk.cli.sinks import Job
 from vadsdk.data.dataset import VideoRecord, open_dataset
+from vadsdk.data.held_out import TEST_SPLIT
 from vadsdk.data.toy import generate_toy_dataset
 from vadsdk.detector import Detector
 from vadsdk.errors import ConfigError
@@ -42,7 +43,7 @@ from vadsdk.training.report import (
 )
 from vadsdk.training.run_folder import BEST, read_metrics, start_run, write_text
 from vadsdk.training.running import run_training
-from vadsdk.training.session import TEST_SPLIT, RunResult
+from vadsdk.training.session import RunResult
 from vadsdk.training.settings import merged
 from vadsdk.video import VideoWriter, open_source, probe
 

@@ -11,6 +11,7 @@ import typer
 from vadsdk.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
+    from vadsdk.data.dataset import ActionDataset, VideoRecord
     from vadsdk.streaming.scoring import ScoringSettings
 
 _AVA = "Of AVA data"
@@ -36,6 +37,12 @@ def evaluate(
         int | None,
         typer.Option(
             min=1, max=100, help="Which list of labelled videos, where there are several."
+        ),
+    ] = None,
+    labelled_list: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of `vadsdk data split --test`, whose test videos are the test split."
         ),
     ] = None,
     out: Annotated[
@@ -131,9 +138,9 @@ def evaluate(
             settings, dataset.format, ava_convention, ava_limit, exclusions=not no_exclusions
         )
         settings = replace(settings, ava_label_map=label_map)
-    records = [record for record in dataset.split(split) if record.labelled]
-    if not records:
-        raise DatasetError(f"no video of split {split!r} in {data} is annotated")
+    if labelled_list is not None:
+        dataset = _with_held_out(dataset, labelled_list)
+    records = _annotated_records(dataset, split, data)
     loaded = [with_labels(load_model(model, device), dataset.labels) for model in models]
     runners = [with_min_score(model, min_score) for model in loaded]
     task = EvaluationTask(
@@ -157,6 +164,34 @@ def _check_number(num_models: int, *, compare: bool) -> None:
             if compare
             else f"one model is evaluated, not {num_models}; to compare two, add --compare"
         )
+
+
+def _with_held_out(dataset: ActionDataset, labelled_list: Path) -> ActionDataset:
+    from vadsdk.data.held_out import hold_out
+    from vadsdk.data.splits import read_split
+
+    test = read_split(labelled_list).test
+    if test is None:
+        raise ConfigError(
+            f"{labelled_list} holds no test videos out, as `vadsdk data split --test` does; "
+            "leave --labelled-list out"
+        )
+    return hold_out(dataset, test)
+
+
+def _annotated_records(dataset: ActionDataset, split: str, data: Path) -> list[VideoRecord]:
+    from vadsdk.data.held_out import TEST_SPLIT, how_to_hold_out
+
+    names = {record.split for record in dataset.records}
+    if split == TEST_SPLIT and split not in names:
+        raise DatasetError(
+            f"{data} has no split {split!r}; choose one of: {', '.join(sorted(names))}. "
+            f"{how_to_hold_out(data)}"
+        )
+    records = [record for record in dataset.split(split) if record.labelled]
+    if not records:
+        raise DatasetError(f"no video of split {split!r} in {data} is annotated")
+    return records
 
 
 def _settings(hop: int | None, convention: str, linking: list[str] | None) -> ScoringSettings:

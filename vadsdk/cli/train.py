@@ -37,7 +37,10 @@ def train(
         ),
     ] = None,
     labelled_list: Annotated[
-        Path | None, typer.Option(help="File of `vadsdk data split`, instead of a fraction.")
+        Path | None,
+        typer.Option(
+            help="File of `vadsdk data split`, instead of a fraction; it may hold out test videos."
+        ),
     ] = None,
     format: Annotated[
         str | None, typer.Option(help="Layout of the data set; found out if left out.")
@@ -67,6 +70,7 @@ def train(
 ) -> None:
     """Fine-tune a detector; ends with the run folder, the scores and what to type next."""
     from vadsdk.cli.run_display import print_scores, run_display
+    from vadsdk.data.held_out import why_no_scores
     from vadsdk.ranks import rank
     from vadsdk.training.launching import joined_ranks, wait_for_ranks, was_restarted
     from vadsdk.training.recipes import recipe as named_recipe
@@ -113,6 +117,9 @@ def train(
             return
     if result.scores is not None:
         print_scores(result.scores)
+    else:
+        text = why_no_scores(chosen.data.root)
+        console.stdout.print(text, soft_wrap=True, highlight=False, markup=False)
     console.stdout.print(
         f"\n[bold]{out}[/bold] holds best.safetensors, report.html and metrics.jsonl "
         f"({result.seconds / 60:.1f} min). Next:\n"

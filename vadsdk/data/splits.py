@@ -20,7 +20,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vadsdk.data.atomic import write_text
 from vadsdk.data.native_annotation import parse_file
-from vadsdk.data.problems import raise_if_fatal
 from vadsdk.data.records import ActionDataset, VideoRecord, records_of_split
 from vadsdk.data.video_parts import action_ranges
 from vadsdk.errors import ConfigError, DatasetError
@@ -42,6 +41,8 @@ class LabelledSplit(BaseModel):
     labelled: Annotated[list[str], Field(min_length=1)]
     key_frames: dict[str, list[Annotated[int, Field(ge=0)]]] | None = None
     """For each labelled video the frames whose annotation may be used; null: all."""
+    test: Annotated[list[str], Field(min_length=1)] | None = None
+    """Training videos that are held out and scored, as the split "test"; null: none."""
 
 
 def choose_labelled(records: Sequence[VideoRecord], fraction: float, seed: int) -> frozenset[str]:
@@ -66,19 +67,52 @@ def choose_labelled(records: Sequence[VideoRecord], fraction: float, seed: int) 
         raise ConfigError(
             f"the labelled fraction is in (0, 1], such as 0.1 for 10 %, not {fraction}"
         )
-    queue = sorted((r for r in records if r.labelled), key=lambda r: _place(r.name, seed))
+    queue = queue_of(records, seed)
     if not any(record.tubes or record.video_label for record in queue):
         raise DatasetError(
             "none of the videos has an annotated action, so no class can be labelled; "
             "annotate at least one video of each class"
         )
-    chosen = _one_of_each_class(queue)
+    chosen = one_of_each_class(queue)
     members: dict[str | None, list[str]] = defaultdict(list)
     for record in queue:
         members[main_label(record)].append(record.name)
     for names in members.values():
         names.sort(key=lambda name: name not in chosen)  # those are in anyway; stable, so nested
     return chosen.union(*(names[: round(fraction * len(names))] for names in members.values()))
+
+
+def queue_of(records: Sequence[VideoRecord], seed: int) -> list[VideoRecord]:
+    """Return the labelled records in the order in which a seed chooses them."""
+    return sorted((r for r in records if r.labelled), key=lambda r: _place(r.name, seed))
+
+
+def one_of_each_class(queue: Sequence[VideoRecord]) -> frozenset[str]:
+    """Return the names of the first video of each class."""
+    first: dict[str, str] = {}
+    for record in queue:
+        labels = [tube.label for tube in record.tubes]
+        for label in [*labels, record.video_label]:
+            if label is not None:
+                first.setdefault(label, record.name)
+    return frozenset(first.values())
+
+
+def share_of_labels(num_labelled: int, num_videos: int, fraction: float) -> str | None:
+    """Return why more videos are labelled than their share is; None if they are not.
+
+    Args:
+        num_labelled: videos that `choose_labelled` chose.
+        num_videos: annotated ones that it chose from.
+        fraction: that it was asked for.
+    """
+    if num_labelled < fraction * num_videos + 1:
+        return None
+    return (
+        f"{num_labelled} of {num_videos} training videos are labelled, "
+        f"{num_labelled / num_videos:.0%} and not {fraction:.0%}: each class has its share by "
+        "itself, rounded, and at least one"
+    )
 
 
 def choose_unlabelled(
@@ -200,13 +234,14 @@ def labelled_split(
     seed: int,
     chosen: Set[str],
     key_frames: dict[str, list[int]] | None = None,
+    test: Set[str] = frozenset(),
 ) -> LabelledSplit:
-    """Return a choice of labelled videos as it is written.
+    """Return a choice of labelled videos, and of those that are held out, as it is written.
 
     Raises:
         DatasetError: a name is not UTF-8, so that no file can hold it.
     """
-    for name in sorted(chosen):
+    for name in sorted(chosen | test):
         try:
             name.encode()
         except UnicodeEncodeError:
@@ -215,7 +250,11 @@ def labelled_split(
                 "or import the data set, which does that: vadsdk data import"
             ) from None
     return LabelledSplit(
-        fraction=fraction, seed=seed, labelled=sorted(chosen), key_frames=key_frames
+        fraction=fraction,
+        seed=seed,
+        labelled=sorted(chosen),
+        key_frames=key_frames,
+        test=sorted(test) or None,
     )
 
 
@@ -232,15 +271,21 @@ def read_split(path: Path) -> LabelledSplit:
         DatasetError: the file is missing or malformed; the message names the field.
     """
     split, problems = parse_file(path, LabelledSplit)
-    raise_if_fatal(problems, path.parent)
-    assert split is not None  # else there was a fatal problem
+    if split is None:
+        raise DatasetError(
+            f"{path} is no list of labelled videos ({problems[0].field}: {problems[0].message}); "
+            "make one with: vadsdk data split"
+        )
     return split
 
 
-def split_file_name(fraction: float, seed: int, key_frames: int | None = None) -> str:
+def split_file_name(
+    fraction: float, seed: int, key_frames: int | None = None, test_share: float | None = None
+) -> str:
     """Return the name under which a choice is kept beside its data set."""
     frames = "" if key_frames is None else f"_{key_frames}frames"
-    return f"labelled_{fraction * 100:g}_seed{seed}{frames}.json"
+    test = "" if test_share is None else f"_test{test_share * 100:g}"
+    return f"labelled_{fraction * 100:g}_seed{seed}{frames}{test}.json"
 
 
 class _PartlyLabelled:
@@ -303,16 +348,6 @@ def _at_key_frames(record: VideoRecord, key_frames: Sequence[int]) -> VideoRecor
             kept.append(replace(tube, frame_indices=frames, boxes_xyxy=boxes))
     known = sorted(set(key_frames) & set(record.annotated_frames or key_frames))
     return replace(record, tubes=tuple(kept), annotated_frames=tuple(known))
-
-
-def _one_of_each_class(queue: Sequence[VideoRecord]) -> frozenset[str]:
-    first: dict[str, str] = {}
-    for record in queue:
-        labels = [tube.label for tube in record.tubes]
-        for label in [*labels, record.video_label]:
-            if label is not None:
-                first.setdefault(label, record.name)
-    return frozenset(first.values())
 
 
 def _place(name: str, seed: int) -> bytes:

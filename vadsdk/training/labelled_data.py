@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vadsdk.data.dataset import ActionDataset, VideoRecord, open_dataset
-from vadsdk.data.splits import LEARNED_SPLIT, apply_split, choose_labelled, read_split
+from vadsdk.data.held_out import has_test_split, hold_out, why_no_scores
+from vadsdk.data.splits import (
+    LEARNED_SPLIT,
+    apply_split,
+    choose_labelled,
+    read_split,
+    share_of_labels,
+)
 from vadsdk.errors import DatasetError
 from vadsdk.structures import ModelKind
 from vadsdk.training.settings import DataSettings
@@ -17,7 +24,10 @@ if TYPE_CHECKING:
 
 
 def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:
-    """Open a data set and hide the annotation of the videos that are to be unlabelled."""
+    """Open a data set and hide the annotation of the videos that are to be unlabelled.
+
+    Videos that `labelled_list` holds out are its test split. If there is none, it is told.
+    """
     dataset = open_dataset(
         settings.root,
         format=settings.format,
@@ -25,16 +35,25 @@ def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:
         labelled_percent=settings.labelled_percent,
         progress=watcher.stage("reading annotations", 0),
     )
-    if settings.labelled_list is not None:
-        split = read_split(Path(settings.labelled_list))
+    listed = settings.labelled_list
+    split = None if listed is None else read_split(Path(listed))
+    if split is not None and split.test:
+        dataset = hold_out(dataset, split.test)
+    if not has_test_split(dataset):
+        watcher.note(why_no_scores(settings.root))
+    part = settings.unlabelled_part
+    if split is not None:
         labelled = frozenset(split.labelled)
-        part = settings.unlabelled_part
         return apply_split(dataset, labelled, split.key_frames, unlabelled_part=part)
-    if settings.labelled_fraction < 1:
-        learned = dataset.split(LEARNED_SPLIT)
-        chosen = choose_labelled(learned, settings.labelled_fraction, settings.labelled_seed)
-        return apply_split(dataset, chosen, unlabelled_part=settings.unlabelled_part)
-    return dataset
+    if settings.labelled_fraction == 1:
+        return dataset
+    learned = dataset.split(LEARNED_SPLIT)
+    chosen = choose_labelled(learned, settings.labelled_fraction, settings.labelled_seed)
+    num_videos = sum(record.labelled for record in learned)
+    exceeded = share_of_labels(len(chosen), num_videos, settings.labelled_fraction)
+    if exceeded is not None:
+        watcher.note(exceeded)
+    return apply_split(dataset, chosen, unlabelled_part=part)
 
 
 def require_boxes(records: Sequence[VideoRecord], model: str, kind: ModelKind) -> None:

@@ -90,7 +90,10 @@ def image_html(png_or_jpeg: bytes, kind: str, text: str) -> str:
 
 def _score_section(scores: Scores | None) -> str:
     if scores is None:
-        return "<h2>Scores</h2><p>The data set has no annotated test split.</p>"
+        return (
+            "<h2>Scores</h2><p>The data set has no annotated test split; "
+            "<code>vadsdk data split --test</code> holds out a share of its videos.</p>"
+        )
     numbers = _main_numbers(scores)
     return "<h2>Scores on the test split</h2>" + numbers_html(numbers) + table_html(scores.table())
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vadsdk.data.held_out import TEST_SPLIT
 from vadsdk.models.checkpoint_file import load_checkpoint
 from vadsdk.ranks import rank
 from vadsdk.runtime.checkpoint import TorchModel
 from vadsdk.training import run_folder
 from vadsdk.training.pictures import example_pictures
 from vadsdk.training.report import write_report
-from vadsdk.training.session import TEST_SPLIT, RunResult, Session, Watcher
+from vadsdk.training.session import RunResult, Session, Watcher
 from vadsdk.training.settings import RunConfig
 
 

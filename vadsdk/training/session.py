@@ -17,6 +17,7 @@ import vadsdk
 from vadsdk.data.bank_batches import device_batches
 from vadsdk.data.batches import ClipBatch
 from vadsdk.data.dataset import VideoRecord
+from vadsdk.data.held_out import TEST_SPLIT
 from vadsdk.data.sampling import ClipSampler, is_any_sparse
 from vadsdk.data.splits import LEARNED_SPLIT
 from vadsdk.errors import ConfigError, TrainingError
@@ -47,7 +48,7 @@ from vadsdk.training.run_folder import MetricsLog
 from vadsdk.training.scoring import Scores, deciding_score, score_network
 from vadsdk.training.settings import RunConfig
 
-VALIDATION_SPLIT, TEST_SPLIT = "val", "test"
+VALIDATION_SPLIT = "val"
 
 
 class Watcher(Protocol):

@@ -39,7 +39,8 @@ class DataSettings(_Section):
     labelled_seed: int = Field(default=0, ge=0)
     """Which share that is."""
     labelled_list: str | None = None
-    """A file that `vadsdk data split` wrote; takes the place of fraction and seed."""
+    """A file that `vadsdk data split` wrote; takes the place of fraction and seed, and says which
+    videos are held out as test split, if any are."""
     unlabelled_part: UnlabelledPart = "whole"
     """Of each video whose annotation is hidden: all of it, or ("actions") only the stretches in
     which an action is annotated, as if it had been trimmed to each of them. That is a use of its
