@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vadsdk.data.dataset import ActionDataset, VideoRecord, open_dataset
-from vadsdk.data.held_out import has_test_split, hold_out, why_no_scores
+from vadsdk.data.held_out import hold_out
 from vadsdk.data.splits import (
     LEARNED_SPLIT,
     apply_split,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:
     """Open a data set and hide the annotation of the videos that are to be unlabelled.
 
-    Videos that `labelled_list` holds out are its test split. If there is none, it is told.
+    Videos that `labelled_list` holds out are its test split.
     """
     dataset = open_dataset(
         settings.root,
@@ -39,8 +39,6 @@ def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:
     split = None if listed is None else read_split(Path(listed))
     if split is not None and split.test:
         dataset = hold_out(dataset, split.test)
-    if not has_test_split(dataset):
-        watcher.note(why_no_scores(settings.root))
     part = settings.unlabelled_part
     if split is not None:
         labelled = frozenset(split.labelled)

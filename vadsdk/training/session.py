@@ -17,7 +17,7 @@ import vadsdk
 from vadsdk.data.bank_batches import device_batches
 from vadsdk.data.batches import ClipBatch
 from vadsdk.data.dataset import VideoRecord
-from vadsdk.data.held_out import TEST_SPLIT
+from vadsdk.data.held_out import TEST_SPLIT, has_test_split, why_no_scores
 from vadsdk.data.sampling import ClipSampler, is_any_sparse
 from vadsdk.data.splits import LEARNED_SPLIT
 from vadsdk.errors import ConfigError, TrainingError
@@ -225,6 +225,8 @@ class Session:
         labels = self.dataset.labels
         for note in advice_on(self.config, learned, labels, uses_unlabelled=uses_unlabelled):
             self.watcher.note(note)
+        if not has_test_split(self.dataset):  # known before hours of training
+            self.watcher.note(why_no_scores(data.root))
         size = data.store_size or self.spec.input_height * 8 // 7
         with first_rank_first():  # it makes the clip bank, which the others map
             videos = learned_videos(
