@@ -103,6 +103,46 @@ def test_a_run_that_is_asked_to_end_saves_and_says_how_it_goes_on(
     assert "stopped at step 3 of 3; everything is saved: go on with the same" in scoring.stderr
 
 
+def test_a_run_goes_on_where_its_data_has_moved_and_another_starts_from_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_dataset(tmp_path / "data")
+    small = {"model_settings.input_size": 80, "train.max_steps": 1, "data.bank": "off"}
+    settings = [part for name, value in small.items() for part in ("--set", f"{name}={value}")]
+    options = ["--model", "videocapsnet-n", "--method", "supervised", *settings]
+    monkeypatch.chdir(tmp_path)
+    assert run("train", "--data", "data", *options, "--out", "run").exit_code == 0
+    (tmp_path / "other").mkdir()
+    (tmp_path / "data").rename(tmp_path / "other" / "moved")
+    monkeypatch.chdir(tmp_path / "other")
+    lost = run("train", "--out", "../run", "--resume")
+    assert f"{tmp_path / 'data'} does not exist" in lost.stderr
+    found = run("train", "--out", "../run", "--resume", "--data", "moved")
+    assert found.exit_code == 0, found.output
+    assert "start another run from its weights: vadsdk train --out OTHER --weights ../run" in (
+        found.stderr
+    )
+    same = run("train", "--data", "moved", *options, "--out", "../run", "--resume")
+    assert same.exit_code == 0, same.output
+    more = run("train", "--data", "moved", *options, "--out", "more", "--weights", "../run")
+    assert more.exit_code == 0, more.output
+    assert read_config(tmp_path / "other" / "more" / run_folder.CONFIG).weights == (
+        str(tmp_path / "run" / run_folder.BEST),
+    )
+    text = Path("moved/dataset.json").read_text(encoding="utf-8").replace('"wave"', '"sit"')
+    Path("moved/dataset.json").write_text(text, encoding="utf-8")
+    other = run("train", "--out", "../run", "--resume", "--data", "moved")
+    assert other.exit_code == 1
+    assert "learned other labels (jump, wave) than this data set has (jump, sit)" in other.stderr
+
+
+def test_fraction_and_list_cannot_both_choose(tmp_path: Path) -> None:
+    both = ["--labelled-fraction", 0.2, "--labelled-list", tmp_path / "list.json"]
+    refused = run("train", "--data", tmp_path, *both, "--out", tmp_path / "run")
+    assert refused.exit_code == 1
+    assert "--labelled-list and --labelled-fraction both choose the labelled" in refused.stderr
+
+
 def test_footage_without_a_test_split_is_told_how_to_get_one_and_is_scored_with_it(
     tmp_path: Path,
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vadsdk.data.batches import ClipBatch
-from vadsdk.errors import DatasetError, ModelFileError, TrainingError
+from vadsdk.errors import ConfigError, DatasetError, ModelFileError, TrainingError
 from vadsdk.methods import E2E
 from vadsdk.models.checkpoint_file import load_checkpoint
 from vadsdk.training import run_folder
@@ -186,13 +186,51 @@ OTHERS = {
 
 def test_other_weights_are_other_settings_and_one_file_may_stand_alone(tmp_path: Path) -> None:
     """As it does in the config.json of earlier versions."""
-    started = with_overrides(RunConfig(), ['weights=["a.pt"]'])
-    values = json.loads(started.model_dump_json()) | {"weights": "a.pt"}
+    started = with_overrides(RunConfig(), ['weights=["/a.pt"]'])
+    values = json.loads(started.model_dump_json()) | {"weights": "/a.pt"}
     (tmp_path / run_folder.CONFIG).write_text(json.dumps(values))
     assert run_folder.start_run(tmp_path, started, resume=True) == started
-    asked = with_overrides(RunConfig(), ['weights=["a.pt", "b.pt"]'])
-    with pytest.raises(TrainingError, match=r"weights is \['a.pt'\] there, not \['a.pt', 'b.pt'\]"):
+    asked = with_overrides(RunConfig(), ['weights=["/a.pt", "/b.pt"]'])
+    with pytest.raises(
+        TrainingError, match=r"weights is \['/a.pt'\] there, not \['/a.pt', '/b.pt'\]"
+    ):
         run_folder.start_run(tmp_path, asked, resume=True)
+
+
+def test_a_run_goes_on_from_another_folder_and_where_its_data_has_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+    paths = ["data.root=toy", 'data.unlabelled=["film"]', "data.bank=a.bank", 'weights=["w.pt"]']
+    monkeypatch.chdir(here)
+    config = run_folder.start_run(Path("run"), with_overrides(RunConfig(), paths), resume=False)
+    run_folder.write_config(Path("run"), config)
+    assert (config.data.root, config.weights) == (str(here / "toy"), (str(here / "w.pt"),))
+    monkeypatch.chdir(there)
+    stored = run_folder.resumed_config(here / "run")
+    notes: list[str] = []
+    assert run_folder.start_run(here / "run", stored, resume=True, note=notes.append) == config
+    assert notes == []
+    moved = with_overrides(stored, ["data.root=moved", 'data.unlabelled=["films"]'])
+    changed = run_folder.start_run(here / "run", moved, resume=True, note=notes.append)
+    assert (changed.data.root, changed.data.unlabelled) == (
+        str(there / "moved"),
+        (str(there / "films"),),
+    )
+    assert notes[0].startswith(f"data.root was '{here / 'toy'}' so far and is '{there / 'moved'}'")
+    for other in ('data.unlabelled=["films", "more"]', "data.labelled_list=list.json"):
+        with pytest.raises(TrainingError, match="was started with other settings: data"):
+            run_folder.start_run(here / "run", with_overrides(stored, [other]), resume=True)
+
+
+def test_one_thing_chooses_the_labelled_videos(tmp_path: Path) -> None:
+    both = ["data.labelled_list=mine.json", "data.labelled_fraction=0.2"]
+    with pytest.raises(
+        ConfigError, match=r"labelled_list=.*mine\.json and data\.labelled_fraction"
+    ):
+        run_folder.start_run(tmp_path / "run", with_overrides(RunConfig(), both), resume=False)
 
 
 def test_a_run_that_could_not_start_leaves_the_folder_free(tmp_path: Path) -> None:
@@ -319,7 +357,9 @@ def test_a_resumed_run_takes_its_steps_at_the_rate_that_it_is_given(
     assert rates == [0.0015, 0.0015, 1e-5, 1e-5]
     assert "resuming at step 2" in notes.notes
     train(second, tmp_path / "run", notes)
-    assert "all steps are taken: it is only scored again" in notes.notes
+    taken, more = notes.notes[-1].split(". ")
+    assert taken == "all steps are taken: it is only scored again"
+    assert more.endswith(f"vadsdk train --out OTHER --weights {tmp_path / 'run'} ...")
 
 
 def test_a_resumed_run_needs_no_file_of_weights(toy_folder: Path, tmp_path: Path) -> None:

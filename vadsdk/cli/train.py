@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vadsdk.cli import console
 from vadsdk.errors import ConfigError
+
+if TYPE_CHECKING:
+    from vadsdk.training.session import RunResult
 
 MODEL_NAMES = (
     *("videocapsnet", "videocapsnet-s", "videocapsnet-n", "yowo", "yowo-n", "r3d18", "r3d-n"),
@@ -53,8 +56,8 @@ def train(
     weights: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Weights to start from, a checkpoint or public ones; may be given again, each "
-            "file for a part of the network."
+            help="Weights to start from, a run folder, a checkpoint or public ones; may be given "
+            "again, each file for a part of the network."
         ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="JSON file with settings.")] = None,
@@ -66,11 +69,16 @@ def train(
         typer.Option("--set", help="One setting, as in train.max_steps=200; may be given again."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:0.")] = "cpu",
-    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            help="Go on with the run in --out; --data, --unlabelled and --labelled-list may say "
+            "where its data lies now."
+        ),
+    ] = False,
 ) -> None:
     """Fine-tune a detector; ends with the run folder, the scores and what to type next."""
-    from vadsdk.cli.run_display import print_scores, run_display
-    from vadsdk.data.held_out import why_no_scores
+    from vadsdk.cli.run_display import run_display
     from vadsdk.ranks import rank
     from vadsdk.training.launching import joined_ranks, wait_for_ranks, was_restarted
     from vadsdk.training.recipes import recipe as named_recipe
@@ -80,24 +88,33 @@ def train(
 
     if config is not None and recipe is not None:
         raise ConfigError("--config and --recipe both name settings; give one of them")
-    sections = {
-        "data": {
-            "root": str(data) if data else None,
-            "unlabelled": [str(folder) for folder in unlabelled] if unlabelled else None,
-            "labelled_fraction": labelled_fraction,
-            "labelled_list": str(labelled_list) if labelled_list else None,
-            "format": format,
-            "split_index": split_index,
-        }
+    if labelled_list is not None and labelled_fraction is not None:
+        raise ConfigError(
+            "--labelled-list and --labelled-fraction both choose the labelled videos; give one"
+        )
+    places: dict[str, object] = {
+        "root": str(data) if data else None,
+        "unlabelled": [str(folder) for folder in unlabelled] if unlabelled else None,
+        "labelled_list": str(labelled_list) if labelled_list else None,
     }
-    top = {"model": model, "method": method, "weights": list(map(str, weights or ())) or None}
-    given = (config, recipe, set_, *sections["data"].values(), *top.values())
+    options: dict[str, object] = {
+        "labelled_fraction": labelled_fraction,
+        "format": format,
+        "split_index": split_index,
+    }
+    files = [str(_weights_file(path)) for path in weights or ()]
+    top = {"model": model, "method": method, "weights": files or None}
     resume = resume or was_restarted(out)
-    if resume and not any(value for value in given if value is not set_):
-        chosen = with_overrides(resumed_config(out), set_ or [])  # of the run's own settings
+    if resume and all(
+        value is None for value in (config, recipe, *options.values(), *top.values())
+    ):
+        own = merged(resumed_config(out), {}, {"data": places})
+        chosen = with_overrides(own, set_ or [])  # of the run's own settings
     else:
+        if labelled_list is not None:
+            options["labelled_fraction"] = 1.0  # that of a recipe has no say
         base = read_config(config) if config else named_recipe(recipe) if recipe else RunConfig()
-        chosen = with_overrides(merged(base, top, sections), set_ or [])
+        chosen = with_overrides(merged(base, top, {"data": places | options}), set_ or [])
         is_open = not any((config, recipe)) and "train.batch_unlabelled" not in _names(set_)
         if is_open and not _uses_unlabelled(chosen.method):
             count = resumed_config(out).train.batch_unlabelled if resume else 0
@@ -115,22 +132,37 @@ def train(
             result = run_training(chosen, out, device=own_device, watcher=display)
         if rank():
             return
+    _print_end(result, chosen.data.root)
+
+
+def _print_end(result: RunResult, root: str) -> None:
+    """Print the scores, or why there are none, and what to type next."""
+    from vadsdk.cli.run_display import print_scores
+    from vadsdk.data.held_out import why_no_scores
+
     if result.scores is not None:
         print_scores(result.scores)
     else:
-        text = why_no_scores(chosen.data.root)
+        text = why_no_scores(root)
         console.stdout.print(text, soft_wrap=True, highlight=False, markup=False)
     console.stdout.print(
-        f"\n[bold]{out}[/bold] holds best.safetensors, report.html and metrics.jsonl "
+        f"\n[bold]{result.folder}[/bold] holds best.safetensors, report.html and metrics.jsonl "
         f"({result.seconds / 60:.1f} min). Next:\n"
-        f"  vadsdk export {out} --format onnx --out model.onnx\n"
-        f"  vadsdk predict {out} VIDEO.mp4 --save annotated.mp4",
+        f"  vadsdk export {result.folder} --format onnx --out model.onnx\n"
+        f"  vadsdk predict {result.folder} VIDEO.mp4 --save annotated.mp4",
         highlight=False,
     )
 
 
 def _say(text: str) -> None:
     console.stderr.print(text, highlight=False, markup=False)
+
+
+def _weights_file(path: Path) -> Path:
+    """Return the file of weights that is meant: of a run folder its best checkpoint."""
+    from vadsdk.training.run_folder import BEST
+
+    return path / BEST if (path / BEST).is_file() else path
 
 
 def _names(overrides: Sequence[str] | None) -> list[str]:

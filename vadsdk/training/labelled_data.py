@@ -54,6 +54,13 @@ def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:
     return apply_split(dataset, chosen, unlabelled_part=part)
 
 
+def labelled_fraction(settings: DataSettings) -> float:
+    """Return the share of each class that is labelled, which a list says itself."""
+    if settings.labelled_list is None:
+        return settings.labelled_fraction
+    return read_split(Path(settings.labelled_list)).fraction
+
+
 def require_boxes(records: Sequence[VideoRecord], model: str, kind: ModelKind) -> None:
     """Raise if all that is annotated is what videos show as a whole, not where."""
     trimmed = [record for record in records if record.video_label is not None]

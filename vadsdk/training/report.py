@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadsdk.evaluation.recognition import RecognitionScores
+from vadsdk.training.labelled_data import labelled_fraction
 from vadsdk.training.run_folder import METRICS, REPORT, read_metrics, write_text
 from vadsdk.training.scoring import Scores
 from vadsdk.training.settings import RunConfig
@@ -50,7 +51,7 @@ def write_report(
     parts = [
         f"<h1>{html.escape(config.method)} · {html.escape(config.model)}</h1>",
         f"<p>{config.train.max_steps} steps in {seconds / 60:.1f} minutes, with "
-        f"{config.data.labelled_fraction:.0%} of the labels.</p>",
+        f"{labelled_fraction(config.data):.0%} of the labels.</p>",
         _score_section(scores),
         _curve_section(folder),
         _picture_section(pictures),

@@ -11,7 +11,7 @@ RUN/config.json        the RunConfig
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,8 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vadsdk.errors import TrainingError
-from vadsdk.training.settings import RunConfig, read_config
+from vadsdk.errors import ConfigError, TrainingError
+from vadsdk.models.checkpoint_file import read_spec
+from vadsdk.training.settings import RunConfig, read_config, with_absolute_paths
 from vadsdk.whole_file import whole_file
 
 CONFIG, METRICS, RESUME = "config.json", "metrics.jsonl", "resume.pt"
@@ -43,6 +44,8 @@ MAY_CHANGE = (
 )
 """Settings that a resumed run may have others of: what helps a run that diverged, and how fast or
 how often something is done. All else would make it another run."""
+MAY_MOVE = ("data.root", "data.unlabelled", "data.labelled_list")
+"""Settings that say where the data lies, which may be elsewhere when a run is resumed."""
 
 
 def start_run(
@@ -54,22 +57,29 @@ def start_run(
         folder: the run folder.
         config: what was asked for.
         resume: whether to go on with the run in the folder, which must be this one; settings of
-            `MAY_CHANGE` may be others.
+            `MAY_CHANGE` may be others, and the data may have moved.
         note: told of each such setting.
 
     Returns:
-        The config to run.
+        The config to run, its paths absolute.
 
     Raises:
+        ConfigError: fraction and list both choose the labelled videos.
         TrainingError: the folder holds a run and `resume` is not set, holds none and it is, holds
             a run with other settings, or holds something else.
     """
+    config = with_absolute_paths(config)
     if not resume:
         _require_fresh(folder)
+        _require_one_choice(config)
         return config
-    stored = resumed_config(folder)
+    stored = with_absolute_paths(resumed_config(folder))
     differing = _differences(stored.model_dump(mode="json"), config.model_dump(mode="json"))
-    fixed = {name: values for name, values in differing.items() if name not in MAY_CHANGE}
+    fixed = {
+        name: values
+        for name, values in differing.items()
+        if name not in MAY_CHANGE and not (name in MAY_MOVE and _may_be_moved(*values))
+    }
     if fixed:
         texts = (
             f"{name} is {ours!r} there, not {asked!r}" for name, (ours, asked) in fixed.items()
@@ -77,7 +87,7 @@ def start_run(
         raise TrainingError(
             f"{folder} was started with other settings: {'; '.join(texts)}. Resume it with the "
             "same command, or with nothing but --out and --resume. With --set may change: "
-            f"{', '.join(MAY_CHANGE)}"
+            f"{', '.join(MAY_CHANGE)}; and where the data lies: {', '.join(MAY_MOVE)}"
         )
     for name, (ours, asked) in differing.items():
         if note is not None:
@@ -87,6 +97,8 @@ def start_run(
 
 def with_settings_of_run(config: RunConfig, stored: RunConfig, named: Collection[str]) -> RunConfig:
     """Return what was asked for, with the run's own settings of `MAY_CHANGE` unless they are named.
+
+    The data is where it was unless something else is asked for.
 
     So that the command that started a run does not undo what was changed since.
 
@@ -100,6 +112,9 @@ def with_settings_of_run(config: RunConfig, stored: RunConfig, named: Collection
         section, _, field = name.partition(".")
         if not {name, section} & set(named):
             values[section][field] = own[section][field]
+    for name in MAY_MOVE:
+        section, _, field = name.partition(".")
+        values[section][field] = values[section][field] or own[section][field]
     return RunConfig.model_validate(values)
 
 
@@ -122,6 +137,22 @@ def _require_fresh(folder: Path) -> None:
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TrainingError(f"{folder} is not an empty folder, nor a run; give another --out")
+
+
+def _require_one_choice(config: RunConfig) -> None:
+    data = config.data
+    if data.labelled_list is not None and data.labelled_fraction != 1:
+        raise ConfigError(
+            f"data.labelled_list={data.labelled_list} and data.labelled_fraction="
+            f"{data.labelled_fraction:g} both choose the labelled videos; give one of them"
+        )
+
+
+def _may_be_moved(ours: str | list[str] | None, asked: str | list[str] | None) -> bool:
+    """Return whether two values may name the same files in two places."""
+    if isinstance(ours, list) and isinstance(asked, list):
+        return len(ours) == len(asked)
+    return bool(ours) and bool(asked)
 
 
 def _differences(
@@ -185,6 +216,21 @@ def read_resume_point(folder: Path) -> dict[str, Any] | None:
     if not isinstance(state, dict):
         raise TrainingError(f"{path} is no resume point; remove it to start the run anew")
     return state
+
+
+def require_labels(folder: Path, labels: Sequence[str]) -> None:
+    """Raise a TrainingError unless the run in a folder was of these labels, where it says so.
+
+    Its data may have moved, and another data set may be where it was.
+    """
+    if not (folder / LAST).is_file():
+        return
+    stored = read_spec(folder / LAST).labels
+    if stored != tuple(labels):
+        raise TrainingError(
+            f"{folder} learned other labels ({', '.join(stored)}) than this data set has "
+            f"({', '.join(labels)}); name the one that it was started with: --data DIR"
+        )
 
 
 class MetricsLog:

@@ -28,7 +28,11 @@ from vadsdk.ranks import num_ranks, rank
 from vadsdk.structures import ModelSpec
 from vadsdk.training import run_folder
 from vadsdk.training.advice import advice_on
-from vadsdk.training.labelled_data import labelled_dataset, require_boxes
+from vadsdk.training.labelled_data import (
+    labelled_dataset,
+    labelled_fraction,
+    require_boxes,
+)
 from vadsdk.training.launching import (
     first_rank_first,
     for_all_ranks,
@@ -141,6 +145,7 @@ class Session:
         state = run_folder.read_resume_point(self.folder)
         best = -1.0
         if state is not None:
+            run_folder.require_labels(self.folder, self.spec.labels)
             self.trainer.load_state_dict(state["trainer"])
             best = float(state["best"])
             self._first_step = self._saved_step = self.trainer.step
@@ -148,7 +153,10 @@ class Session:
         if self.trainer.step < self.config.train.max_steps:
             self._train(best)
         else:
-            self.watcher.note("all steps are taken: it is only scored again")
+            self.watcher.note(
+                "all steps are taken: it is only scored again. To learn more, start another run "
+                f"from its weights: vadsdk train --out OTHER --weights {self.folder} ..."
+            )
         try:
             scores = self._score(TEST_SPLIT)
         except (KeyboardInterrupt, SystemExit):
@@ -341,7 +349,7 @@ def _spec(config: RunConfig, network: nn.Module, labels: tuple[str, ...]) -> Mod
     provenance = {
         "method": config.method,
         "data": Path(config.data.root).resolve().name,
-        "labelled_fraction": str(config.data.labelled_fraction),
+        "labelled_fraction": str(labelled_fraction(config.data)),
         "steps": str(config.train.max_steps),
         "seed": str(config.train.seed),
         "vadsdk": vadsdk.__version__,

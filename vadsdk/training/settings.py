@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -217,6 +218,23 @@ def merged(
     for section, inner in sections.items():
         values[section].update({k: v for k, v in inner.items() if v is not None})
     return checked_config(values, "the command line")
+
+
+def with_absolute_paths(config: RunConfig) -> RunConfig:
+    """Return the config with paths that mean the same from whatever folder it is run again."""
+    data = config.data
+    moved = {
+        "root": _absolute(data.root),
+        "unlabelled": tuple(map(_absolute, data.unlabelled)),
+        "labelled_list": data.labelled_list and _absolute(data.labelled_list),
+        "bank": data.bank if data.bank in ("auto", "off") else _absolute(data.bank),
+    }
+    weights = tuple(map(_absolute, config.weights))
+    return config.model_copy(update={"weights": weights, "data": data.model_copy(update=moved)})
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(path) if path else ""
 
 
 def _parsed(text: str) -> object:
