@@ -153,6 +153,12 @@ def test_stats_draws_into_the_current_folder_not_into_the_data(
     assert sorted(folder.rglob("*")) == before
 
 
+def test_stats_refuses_a_picture_of_an_unknown_kind_before_it_reads(tmp_path: Path) -> None:
+    result = run("stats", tmp_path / "nowhere", "--out", tmp_path / "s.xyz")
+    assert isinstance(result.exception, ConfigError)
+    assert "unknown kind of picture 'xyz'" in str(result.exception)
+
+
 def test_stats_can_do_without_a_picture(folder: Path) -> None:
     result = run("stats", folder, "--no-picture")
     assert result.exit_code == 0

@@ -12,7 +12,7 @@ from tiny_data import LABELS, add_video, make_tube
 from vadsdk.data.dataset import open_dataset
 from vadsdk.data.native_writer import write_dataset
 from vadsdk.data.stats import class_table, describe, split_table
-from vadsdk.data.stats_picture import save_picture
+from vadsdk.data.stats_picture import _examples, require_picture_path, save_picture
 from vadsdk.errors import ConfigError
 
 
@@ -80,6 +80,27 @@ def test_the_picture_shows_an_example_of_each_class(native_folder: Path, tmp_pat
     outlined = (abs(image.astype(int) - (255, 210, 0)) < 30).all(axis=2)
     num_boxes, _ = cv2.connectedComponents(outlined.astype("uint8"))
     assert num_boxes - 1 == 2
+
+
+def test_the_picture_tints_the_actor_whose_box_it_shows(tmp_path: Path) -> None:
+    tubes = (make_tube("jump", 0, 9), make_tube("jump", 0, 9, id=1, left=40.0))
+    write_dataset(tmp_path, ("jump",), [add_video(tmp_path, "a", tubes, masks=True)])
+    ((_, image),) = _examples(open_dataset(tmp_path))
+    is_tinted = image[:, :, 0].astype(int) - image[:, :, 2] > 50
+    assert is_tinted[20, 16]
+    assert not is_tinted[:, 30:].any()
+
+
+@pytest.mark.parametrize("name", ["s.xyz", "folder"])
+def test_a_picture_that_cannot_be_is_refused_before_anything_is_read(
+    native_folder: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(
+        ConfigError, match=r"unknown kind of picture 'xyz'|is a folder; give a file"
+    ):
+        require_picture_path(tmp_path / name)
+    require_picture_path(tmp_path / "s.PNG")
 
 
 def test_a_missing_matplotlib_says_what_to_install(

@@ -210,8 +210,10 @@ def stats(
     """Describe a data set: class balance, lengths and sizes, and a picture with examples."""
     from vadsdk.data.dataset import open_dataset
     from vadsdk.data.stats import class_table, describe, split_table
-    from vadsdk.data.stats_picture import save_picture
+    from vadsdk.data.stats_picture import require_picture_path, save_picture
 
+    if picture:
+        require_picture_path(out)
     with _progress("reading annotation") as progress:
         dataset = open_dataset(
             root,

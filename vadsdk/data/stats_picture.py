@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -15,12 +15,13 @@ from vadsdk.data.atomic import complete_or_absent
 from vadsdk.data.measuring import measured
 from vadsdk.data.records import ActionDataset, VideoRecord
 from vadsdk.data.stats import DatasetStats
-from vadsdk.errors import ConfigError, VideoError
+from vadsdk.errors import ConfigError, VideoError, unknown_name
 from vadsdk.evaluation.plots import as_it_is
 from vadsdk.structures import Tube
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MAX_EXAMPLES = 24
 """Classes on the contact sheet."""
@@ -29,23 +30,27 @@ OUTLINE_RGB = (255, 210, 0)
 MASK_RGB = np.array((255, 60, 60), np.float32)
 
 
+def require_picture_path(path: Path) -> None:
+    """Raise a ConfigError if no picture can be drawn, or none of the kind that a path names."""
+    kinds = _new_figure().canvas.get_supported_filetypes()
+    if _kind(path) not in kinds:
+        raise unknown_name("kind of picture", _kind(path), kinds)
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; give a file for the picture, such as stats.png")
+
+
 def save_picture(dataset: ActionDataset, stats: DatasetStats, path: Path) -> None:
     """Draw class balance, lengths, box sizes and a contact sheet to an image file.
 
     Raises:
-        ConfigError: matplotlib is not installed.
+        ConfigError: matplotlib is not installed, or has no such kind of picture.
         DatasetError: the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ConfigError(
-            'the picture needs matplotlib; install it with: pip install "vadsdk[train]"'
-        ) from error
+    require_picture_path(path)
     examples = _examples(dataset)
     num_rows = math.ceil(len(examples) / COLUMNS)
     bars_height = max(3.5, 0.22 * len(stats.classes) + 1)
-    figure = Figure(figsize=(15, bars_height + 2.2 * num_rows), layout="constrained")
+    figure = _new_figure(figsize=(15, bars_height + 2.2 * num_rows), layout="constrained")
     figure.suptitle(as_it_is(stats.name))
     ratios = (bars_height, max(2.2 * num_rows, 0.1))
     charts, sheet = figure.subfigures(2, 1, squeeze=False, height_ratios=ratios)[:, 0]
@@ -58,7 +63,21 @@ def save_picture(dataset: ActionDataset, stats: DatasetStats, path: Path) -> Non
             cell.imshow(image)
             cell.set_title(as_it_is(label), fontsize=9)
     with complete_or_absent(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=90)
+        figure.savefig(temporary, format=_kind(path), dpi=90)
+
+
+def _new_figure(**options: Any) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigError(
+            'the picture needs matplotlib; install it with: pip install "vadsdk[train]"'
+        ) from error
+    return Figure(**options)
+
+
+def _kind(path: Path) -> str:
+    return path.suffix.lstrip(".").lower() or "png"
 
 
 def _draw_charts(axes: NDArray[np.object_], stats: DatasetStats) -> None:
@@ -115,7 +134,7 @@ def _actions_of(dataset: ActionDataset, label: str) -> list[tuple[VideoRecord, T
 def _example(
     dataset: ActionDataset, record: VideoRecord, tube: Tube | None
 ) -> NDArray[np.uint8] | None:
-    """Return the middle frame of an action, its mask and box drawn; None if it is not readable."""
+    """Return the middle frame of an action, mask and box of its actor drawn; None if unreadable."""
     if tube is None:
         return _middle_frame(record)
     position = len(tube) // 2
@@ -123,11 +142,14 @@ def _example(
     image = _frame(record, index)
     if image is None:
         return None
-    mask = dataset.actor_masks(record, [index])[0]
-    image = image.copy()
-    if mask.shape == image.shape[:2]:
-        image[mask] = (0.6 * image[mask] + 0.4 * MASK_RGB).astype(np.uint8)
     x1, y1, x2, y2 = np.round(tube.boxes_xyxy[position]).astype(int).tolist()
+    mask = np.zeros(image.shape[:2], np.bool_)
+    inside = np.s_[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)]  # of other actors nothing
+    actors = dataset.actor_masks(record, [index])[0]
+    if actors.shape == mask.shape:
+        mask[inside] = actors[inside]
+    image = image.copy()
+    image[mask] = (0.6 * image[mask] + 0.4 * MASK_RGB).astype(np.uint8)
     cv2.rectangle(image, (x1, y1), (x2 - 1, y2 - 1), OUTLINE_RGB, 2)
     return image
 
