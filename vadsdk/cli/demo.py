@@ -17,7 +17,7 @@ def demo(
         float, typer.Option(help="Share of each class whose annotation both trainings see.")
     ] = 0.1,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each training.")] = 800,
-    num_clips: Annotated[int, typer.Option(min=16, help="Toy videos to make.")] = 400,
+    num_clips: Annotated[int, typer.Option(min=17, help="Toy videos to make.")] = 400,
     seed: Annotated[int, typer.Option(min=0, help="Of footage, split and training.")] = 0,
 ) -> None:
     """Make toy footage, train with few labels, evaluate, export, stream, draw and report."""

@@ -23,7 +23,8 @@ from vadsdk.cli.predict import run_job
 from vadsdk.cli.run_display import run_display
 from vadsdk.cli.sinks import Job
 from vadsdk.data.dataset import VideoRecord, open_dataset
-from vadsdk.data.held_out import TEST_SPLIT
+from vadsdk.data.held_out import TEST_SPLIT, has_test_split
+from vadsdk.data.splits import LEARNED_SPLIT, choose_labelled
 from vadsdk.data.toy import generate_toy_dataset
 from vadsdk.detector import Detector
 from vadsdk.errors import ConfigError
@@ -70,6 +71,7 @@ def run_demo(settings: DemoSettings) -> dict[str, object]:
     started = time.monotonic()
     _make_folder(settings.out)
     data = settings.data or _toy_footage(settings)
+    _require_what_it_compares(settings, data)
     results = {method: _train(settings, data, method) for method in METHODS}
     parity = _export(settings.out, data)
     stream = _stream(settings.out, data)
@@ -108,6 +110,25 @@ def _toy_footage(settings: DemoSettings) -> Path:
     return folder
 
 
+def _require_what_it_compares(settings: DemoSettings, data: Path) -> None:
+    """Raise a ConfigError, before anything is learned, if a method would have nothing to show."""
+    dataset = open_dataset(data)
+    if not has_test_split(dataset):
+        raise ConfigError(
+            f"{data} has no annotated split {TEST_SPLIT!r} to compare the methods on. Name it in "
+            "the annotation (CVAT: the task's subset), or use vadsdk data split --test and "
+            "vadsdk train"
+        )
+    learned = dataset.split(LEARNED_SPLIT)
+    labelled = choose_labelled(learned, settings.labelled_fraction, settings.seed)
+    if len(labelled) == len(learned):
+        raise ConfigError(
+            f"all {len(learned)} training videos are labelled with --labelled-fraction "
+            f"{settings.labelled_fraction:g}, of which each class has at least one, and e2e learns "
+            "from videos without labels, too; give more videos (--num-clips) or a smaller fraction"
+        )
+
+
 def _train(settings: DemoSettings, data: Path, method: str) -> RunResult:
     """Train one method; both see the same labels and take the same number of steps."""
     config = merged(
@@ -126,9 +147,8 @@ def _train(settings: DemoSettings, data: Path, method: str) -> RunResult:
     start_run(folder, config, resume=False)
     with run_display(config) as display:
         result = run_training(config, folder, watcher=display)
-    if result.scores is None:
-        raise ConfigError(f"{data} has no annotated split {TEST_SPLIT!r} to compare the methods on")
-    assert isinstance(result.scores, EvaluationReport)  # the recipes train detectors
+    # There is a test split, and the recipes train detectors.
+    assert isinstance(result.scores, EvaluationReport)
     console.stdout.print(
         f"{method}: video mAP@0.5 {100 * result.scores.video_map_50:.1f} "
         f"({result.seconds / 60:.1f} min)",
