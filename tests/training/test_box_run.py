@@ -12,8 +12,8 @@ from vadsdk.models.checkpoint_file import load_checkpoint
 from vadsdk.training import run_folder
 from vadsdk.training.loop import StepReport
 from vadsdk.training.running import run_training
-from vadsdk.training.session import SilentWatcher
 from vadsdk.training.settings import RunConfig, with_overrides
+from vadsdk.training.watcher import SilentWatcher
 
 
 def tiny_run(data: Path, *overrides: str) -> RunConfig:

@@ -16,8 +16,9 @@ from vadsdk.training import learned_videos as learned_videos_module
 from vadsdk.training import run_folder
 from vadsdk.training.labelled_data import labelled_dataset
 from vadsdk.training.learned_videos import learned_videos, share_of_rank
-from vadsdk.training.session import Session, SilentWatcher
+from vadsdk.training.session import Session
 from vadsdk.training.settings import DataSettings, RunConfig, with_overrides
+from vadsdk.training.watcher import SilentWatcher
 
 SIZE = (32, 32)
 

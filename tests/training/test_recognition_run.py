@@ -17,8 +17,9 @@ from vadsdk.training import run_folder
 from vadsdk.training.loop import StepReport
 from vadsdk.training.running import run_training
 from vadsdk.training.scoring import score_network
-from vadsdk.training.session import Session, SilentWatcher
+from vadsdk.training.session import Session
 from vadsdk.training.settings import RunConfig, with_overrides
+from vadsdk.training.watcher import SilentWatcher
 
 
 def tiny_run(data: Path, *overrides: str) -> RunConfig:

@@ -13,8 +13,9 @@ from vadsdk.models.checkpoint_file import load_checkpoint
 from vadsdk.training import run_folder
 from vadsdk.training.loop import StepReport
 from vadsdk.training.running import run_training
-from vadsdk.training.session import RunResult, Session, SilentWatcher
+from vadsdk.training.session import RunResult, Session
 from vadsdk.training.settings import RunConfig, read_config, with_overrides
+from vadsdk.training.watcher import SilentWatcher
 
 
 def tiny_run(data: Path, *overrides: str) -> RunConfig:
@@ -320,6 +321,31 @@ def test_a_loss_that_becomes_nan_stops_the_run_and_leaves_the_last_good_checkpoi
     rows = run_folder.read_metrics(tmp_path / "run")
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     assert read_config(tmp_path / "run" / run_folder.CONFIG).train.learning_rate == 1e-4
+
+
+def test_a_step_that_does_not_fit_says_what_to_lower_and_leaves_the_folder_free(
+    toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn, config = E2E.losses, tiny_run(toy_folder, "train.max_steps=2", "train.save_every=1")
+
+    def huge(method: E2E, batch: ClipBatch, progress: float) -> dict[str, torch.Tensor]:
+        if progress >= first_huge:
+            torch.empty(1 << 58)
+        return learn(method, batch, progress)
+
+    monkeypatch.setattr(E2E, "losses", huge)
+    first_huge = 0.0
+    with pytest.raises(
+        TrainingError, match=r"batch_unlabelled \(2 and 1 clips\) does not fit .*\)$"
+    ):
+        train(config, tmp_path / "run")
+    assert not any((tmp_path / "run").iterdir())
+    first_huge = 0.5
+    with pytest.raises(TrainingError, match=r"does not fit .* at step 1 of 2; everything is saved"):
+        train(config, tmp_path / "run")
+    first_huge = 1.0
+    train(config, tmp_path / "run")
+    assert len(run_folder.read_metrics(tmp_path / "run")) == 2
 
 
 def test_a_run_that_diverges_before_anything_is_saved_says_so(

@@ -20,7 +20,7 @@ from vadsdk.structures import ModelKind
 from vadsdk.training.settings import DataSettings
 
 if TYPE_CHECKING:
-    from vadsdk.training.session import Watcher
+    from vadsdk.training.watcher import Watcher
 
 
 def labelled_dataset(settings: DataSettings, watcher: Watcher) -> ActionDataset:

@@ -20,7 +20,7 @@ from vadsdk.ranks import num_ranks, rank, sum_over_ranks
 from vadsdk.training.settings import DataSettings
 
 if TYPE_CHECKING:
-    from vadsdk.training.session import Watcher
+    from vadsdk.training.watcher import Watcher
 
 _CARD_SHARE = 0.5
 """Of a card's memory, for which a bank is at least made, whatever `memory_gigabytes` says."""

@@ -130,6 +130,12 @@ def write_config(folder: Path, config: RunConfig) -> None:
     write_text(folder / CONFIG, config.model_dump_json(indent=2) + "\n")
 
 
+def forget_run(folder: Path) -> None:
+    """Leave the folder as it was before a run that has taken no step."""
+    for path in (folder / CONFIG, folder / METRICS, *folder.glob("events.out.tfevents.*")):
+        path.unlink(missing_ok=True)
+
+
 def _require_fresh(folder: Path) -> None:
     if (folder / CONFIG).is_file():
         raise TrainingError(

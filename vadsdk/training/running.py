@@ -11,8 +11,9 @@ from vadsdk.runtime.checkpoint import TorchModel
 from vadsdk.training import run_folder
 from vadsdk.training.pictures import example_pictures
 from vadsdk.training.report import write_report
-from vadsdk.training.session import RunResult, Session, Watcher
+from vadsdk.training.session import RunResult, Session
 from vadsdk.training.settings import RunConfig
+from vadsdk.training.watcher import Watcher
 
 
 def run_training(

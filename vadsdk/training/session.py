@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -47,42 +47,14 @@ from vadsdk.training.learned_records import (
 )
 from vadsdk.training.learned_videos import learned_videos, share_of_rank
 from vadsdk.training.loop import StepReport, Trainer, Watch
+from vadsdk.training.memory import is_out_of_memory, smaller_steps
 from vadsdk.training.readback import NotFiniteError
 from vadsdk.training.run_folder import MetricsLog
 from vadsdk.training.scoring import Scores, deciding_score, score_network
 from vadsdk.training.settings import RunConfig
+from vadsdk.training.watcher import SilentWatcher, Watcher
 
 VALIDATION_SPLIT = "val"
-
-
-class Watcher(Protocol):
-    """Shows a run as it goes; `SilentWatcher` shows nothing."""
-
-    def stage(self, title: str, total: int) -> Callable[[int, int], None]:
-        """Begin a stage and return the function that is told done and total."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Say something once."""
-        ...
-
-    def step(self, report: StepReport) -> None:
-        """Show a training step."""
-        ...
-
-
-class SilentWatcher:
-    """Shows nothing."""
-
-    def stage(self, title: str, total: int) -> Callable[[int, int], None]:
-        """Begin a stage."""
-        return lambda done, total: None
-
-    def note(self, text: str) -> None:
-        """Say something once."""
-
-    def step(self, report: StepReport) -> None:
-        """Show a training step."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -181,7 +153,7 @@ class Session:
             self.watcher.step(report)
 
         batches = self._batches(sampler)
-        with self._metrics() as log, closing(batches):
+        with self._memory_explained(), self._metrics() as log, closing(batches):
             try:
                 for step in self.trainer.steps(batches, watch):
                     validates, saves = self._due(step)
@@ -203,6 +175,21 @@ class Session:
             self.watcher.note(f"{count} clips of {name} were replaced by others: {reason}")
         if not self._has_validation and not rank():  # the test split is never used to choose
             save_checkpoint(self.folder / run_folder.BEST, self.trainer.average.network, self.spec)
+
+    @contextmanager
+    def _memory_explained(self) -> Iterator[None]:
+        """Say what to do where a step does not fit; a run that took none leaves its folder free."""
+        try:
+            yield
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = f"{smaller_steps(self.config.train)} ({str(error).splitlines()[0]})"
+            if self.trainer.step > 0:
+                raise TrainingError(f"{reason}; {self._how_it_stopped()}") from error
+            if not rank():
+                run_folder.forget_run(self.folder)
+            raise TrainingError(reason) from error
 
     def _metrics(self) -> AbstractContextManager[MetricsLog | None]:
         """Return the run's metrics; None on all ranks but the first."""
