@@ -21,6 +21,7 @@ from vadsdk.data.splits import (
     labelled_split,
     main_label,
     read_split,
+    share_of_labels,
     split_file_name,
     write_split,
 )
@@ -237,6 +238,15 @@ def test_a_malformed_split_file_is_refused_with_its_field(tmp_path: Path) -> Non
 def test_key_frames_are_spread_over_the_action(num_frames: int, expected: list[int]) -> None:
     record = replace(make_record("a"), tubes=(make_tube("jump", 4, 16),))
     assert choose_key_frames(record, num_frames) == expected
+
+
+def test_a_share_that_became_larger_is_explained_and_no_other() -> None:
+    explained = share_of_labels(8, 16, 0.1)
+    assert explained is not None
+    assert explained.startswith("8 of 16 training videos are labelled, 50% and not 10%: each class")
+    assert share_of_labels(2, 16, 0.1) is None  # the next whole video
+    assert share_of_labels(462, 2293, 0.2) is None  # by rounding, 20% still
+    assert share_of_labels(1, 16, 0.1) is None
 
 
 def test_key_frames_of_a_video_without_action_are_spread_over_it() -> None:

@@ -106,12 +106,12 @@ def share_of_labels(num_labelled: int, num_videos: int, fraction: float) -> str 
         num_videos: annotated ones that it chose from.
         fraction: that it was asked for.
     """
-    if num_labelled < fraction * num_videos + 1:
+    share, asked = f"{num_labelled / num_videos:.0%}", f"{fraction:.0%}"
+    if share == asked or num_labelled < fraction * num_videos + 1:
         return None
     return (
-        f"{num_labelled} of {num_videos} training videos are labelled, "
-        f"{num_labelled / num_videos:.0%} and not {fraction:.0%}: each class has its share by "
-        "itself, rounded, and at least one"
+        f"{num_labelled} of {num_videos} training videos are labelled, {share} and not {asked}: "
+        "each class has its share by itself, rounded, and at least one"
     )
 
 
