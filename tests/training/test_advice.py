@@ -45,6 +45,12 @@ def test_a_run_as_it_should_be_needs_no_advice() -> None:
     assert not advice(ALL, "train.batch_unlabelled=0", uses_unlabelled=False)
 
 
+def test_a_warm_up_that_is_longer_than_the_run_is_said() -> None:
+    assert not advice(ALL, "train.max_steps=100", "train.warmup_steps=100")
+    (note,) = advice(ALL, "train.max_steps=60", "train.warmup_steps=100")
+    assert note.startswith("train.warmup_steps=100 exceeds train.max_steps=60: the rate rises to")
+
+
 @pytest.mark.parametrize(
     ("records", "text"),
     [

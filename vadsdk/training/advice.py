@@ -56,6 +56,12 @@ def advice_on(
             f"method {config.method!r} does not learn from unlabelled clips: "
             f"{_listed(config.data.unlabelled)} will not be read; choose another method"
         )
+    if config.train.warmup_steps > config.train.max_steps:
+        notes.append(
+            f"train.warmup_steps={config.train.warmup_steps} exceeds train.max_steps="
+            f"{config.train.max_steps}: the rate rises to the end and never reaches "
+            f"train.learning_rate={config.train.learning_rate:g}; set fewer warm-up steps"
+        )
     return notes
 
 
