@@ -34,7 +34,7 @@ def test_check_lists_problems_and_ends_with_status_1(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "videos/jump0.mp4" in result.stdout
     assert "there is no such file" in result.stdout
-    assert "8 videos, 1 problems, 7 notes" in result.stdout
+    assert "8 videos, 1 problem, 7 notes" in result.stdout
 
 
 def test_check_shows_what_is_fatal_first_and_counts_what_it_hides(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_check_shows_what_is_fatal_first_and_counts_what_it_hides(tmp_path: Path
     short = run(*arguments)
     assert short.stdout.index("there is no such file") < short.stdout.index("note: the video has")
     assert "\n... and 0 problems, 3 notes more; see them with --all, or write" in short.stdout
-    assert "53 videos, 1 problems, 52 notes\n" in short.stdout
+    assert "53 videos, 1 problem, 52 notes\n" in short.stdout
     whole = run(*arguments, "--all", "--json", tmp_path / "problems.json")
     assert whole.exit_code == 1
     assert whole.stdout.count("note: the video has") == 52
@@ -73,7 +73,7 @@ def test_import_names_the_videos_that_it_left_out(tmp_path: Path) -> None:
     result = run("import", "auto", tmp_path / "set", "--out", tmp_path / "out")
     assert result.exit_code == 0
     assert f"left out videos/jump0.mp4: {tmp_path}/set/videos/jump0.mp4" in result.stdout
-    assert f"7 videos with 7 actions are in {tmp_path / 'out'}; 1 left out" in result.stdout
+    assert f"7 videos with 7 actions in {tmp_path / 'out'}; 1 left out" in result.stdout
 
 
 @pytest.mark.parametrize("prefix", ["", "set/"])
@@ -98,7 +98,7 @@ def test_errors_in_an_archive_name_its_members(tmp_path: Path, prefix: str) -> N
 def test_split_writes_a_file_and_says_where(folder: Path) -> None:
     result = run("split", folder, "--labelled", 0.4, "--seed", 3)
     path = folder / "labelled_40_seed3.json"
-    assert result.stdout == f"2 of 6 training videos are labelled; written to {path}\n"
+    assert result.stdout == f"2 of 6 training videos labelled; written to {path}\n"
     content = json.loads(path.read_text(encoding="utf-8"))
     assert (content["fraction"], content["seed"], len(content["labelled"])) == (0.4, 3, 2)
 
@@ -125,8 +125,8 @@ def test_split_holds_test_videos_out_where_there_are_none(folder: Path, tmp_path
     result = run("split", copy, "--test", 0.3, "--labelled", 0.6)
     path = copy / "labelled_60_seed0_test30.json"
     assert result.stdout.splitlines() == [
-        "2 videos are held out as test split",
-        f"4 of 6 training videos are labelled; written to {path}",
+        "2 videos held out as test split",
+        f"4 of 6 training videos labelled; written to {path}",
         f"Learn from it with: vadsdk train --data {copy} --labelled-list {path}",
         f"Score with: vadsdk evaluate RUN --data {copy} --labelled-list {path}",
     ]

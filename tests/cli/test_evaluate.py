@@ -207,6 +207,28 @@ def test_one_model_is_evaluated_and_two_are_compared(tiny_export: ExportReport, 
     assert "to compare two, add --compare" in both.stderr
 
 
+def test_a_table_names_the_split_and_one_video_is_one(
+    tiny_export: ExportReport, data: Path, tmp_path: Path
+) -> None:
+    def leave_one(content: dict[str, Any]) -> None:
+        content["videos"] = [{**content["videos"][0], "split": "train"}]
+
+    one = copied(data, tmp_path / "one", leave_one)
+    done = evaluate(tiny_export.path, "--data", one, "--split", "train", "--resamples", 100)
+    assert done.exit_code == 0, done.output
+    assert "1 train video, in percent" in done.stdout
+
+
+@pytest.mark.parametrize("out", ["file", "file/scores"])
+def test_a_folder_that_cannot_be_is_refused_before_the_model_is_loaded(
+    data: Path, tmp_path: Path, out: str
+) -> None:
+    (tmp_path / "file").write_text("years of work")
+    refused = evaluate(tmp_path / "no-model.onnx", "--data", data, "--out", tmp_path / out)
+    assert refused.exit_code == 1
+    assert f"{tmp_path / 'file'} is a file; give a folder for" in " ".join(refused.stderr.split())
+
+
 def test_a_split_that_is_not_there_is_named(tiny_export: ExportReport, data: Path) -> None:
     done = evaluate(tiny_export.path, "--data", data, "--split", "val")
     assert done.exit_code == 1

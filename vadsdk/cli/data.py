@@ -11,6 +11,7 @@ import typer
 
 from vadsdk.cli import annotation, console
 from vadsdk.cli.bank import bank
+from vadsdk.cli.counting import counted
 from vadsdk.data.problems import DEFAULT_CLIP_FRAMES
 from vadsdk.errors import ConfigError
 
@@ -55,7 +56,9 @@ def toy(
 
     with _progress("making videos") as progress:
         generate_toy_dataset(out, num_clips=num_clips, seed=seed, progress=progress)
-    console.stdout.print(f"{num_clips} videos are in {out}", soft_wrap=True, markup=False)
+    console.stdout.print(
+        f"{counted(num_clips, 'video')} made in {out}", soft_wrap=True, markup=False
+    )
     console.stdout.print(
         f"Look at them with: vadsdk data stats {out}", soft_wrap=True, markup=False
     )
@@ -96,8 +99,8 @@ def import_(
     if hidden > 0:
         console.stdout.print(f"... and {hidden} more")
     console.stdout.print(
-        f"{report.num_videos} videos with {report.num_actions} actions are in {out}; "
-        f"{len(report.skipped)} left out",
+        f"{counted(report.num_videos, 'video')} with {counted(report.num_actions, 'action')} in "
+        f"{out}; {len(report.skipped)} left out",
         soft_wrap=True,
         markup=False,
     )
@@ -121,7 +124,7 @@ def check(
     ] = None,
 ) -> None:
     """Read all annotation, decode all videos, and list what is wrong (exit status 1)."""
-    from vadsdk.cli.problem_display import counted, print_problems, write_problems
+    from vadsdk.cli.problem_display import counted_problems, print_problems, write_problems
     from vadsdk.data.check import check_dataset
 
     with _progress("checking videos") as progress:
@@ -135,7 +138,8 @@ def check(
         )
     print_problems(report.problems, root, all_of_them=show_all)
     console.stdout.print(
-        f"{root} ({report.format}): {report.num_videos} videos, {counted(report.problems)}",
+        f"{root} ({report.format}): {counted(report.num_videos, 'video')}, "
+        f"{counted_problems(report.problems)}",
         soft_wrap=True,
         markup=False,
     )

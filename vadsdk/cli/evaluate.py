@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -129,6 +130,8 @@ def evaluate(
     from vadsdk.runtime import load_model, with_labels, with_min_score
 
     _check_number(len(models), compare=compare)
+    if out is not None:
+        _require_folder(out)
     dataset = open_dataset(
         data, format=format, split_index=split_index, labelled_percent=labelled_percent
     )
@@ -164,6 +167,15 @@ def _check_number(num_models: int, *, compare: bool) -> None:
             if compare
             else f"one model is evaluated, not {num_models}; to compare two, add --compare"
         )
+
+
+def _require_folder(out: Path) -> None:
+    """Raise a ConfigError, before hours of scoring, if no folder can be made or written there."""
+    nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise ConfigError(f"{nearest} is a file; give a folder for scores and pictures as --out")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigError(f"{nearest} may not be written to; give another --out")
 
 
 def _with_held_out(dataset: ActionDataset, labelled_list: Path) -> ActionDataset:

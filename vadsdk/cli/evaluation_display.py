@@ -34,12 +34,12 @@ THRESHOLDS = (0.1, 0.2, 0.5, 0.75)
 
 
 def show_scores(
-    scored: ScoredVideos, labels: tuple[str, ...], resamples: int, *, title: str
+    scored: ScoredVideos, labels: tuple[str, ...], resamples: int, *, title: str, split: str
 ) -> dict[str, object]:
     """Print the tables and return what `scores.json` says."""
     if title:
         console.stdout.print(f"[bold]{title}[/bold]", highlight=False)
-    print_scores(scored.report)
+    print_scores(scored.report, split)
     intervals = map_intervals(_judged(scored, labels), resamples)
     _print_video_maps(scored, intervals)
     _print_recalls(scored)

@@ -28,7 +28,7 @@ class EvaluationTask:
     dataset: ActionDataset
     """What they are scored on."""
     records: list[VideoRecord]
-    """The annotated videos of the split."""
+    """The annotated videos of the split, one or more."""
     out: Path | None
     """Folder for scores and pictures."""
     resamples: int
@@ -38,6 +38,11 @@ class EvaluationTask:
     def is_comparison(self) -> bool:
         """Whether two models are compared."""
         return len(self.models) == 2
+
+    @property
+    def split(self) -> str:
+        """Name of the split that is scored."""
+        return self.records[0].split
 
     def places(self) -> list[tuple[str, Path | None]]:
         """Return the title and the folder of each model."""
@@ -85,7 +90,7 @@ def evaluate_detection(task: EvaluationTask, settings: ScoringSettings, clips: i
                 score_videos(runner, task.dataset, task.records, settings=settings, progress=show)
             )
     for scored, (title, folder) in zip(found, task.places(), strict=True):
-        values = show_scores(scored, labels, task.resamples, title=title)
+        values = show_scores(scored, labels, task.resamples, title=title, split=task.split)
         if folder is not None:
             _say(folder, write_scores(folder, scored, task.dataset, task.records, values))
     if task.is_comparison:

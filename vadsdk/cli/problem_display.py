@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from vadsdk.cli import console
+from vadsdk.cli.counting import counted
 from vadsdk.data.atomic import write_text
 from vadsdk.data.check import CheckReport
 from vadsdk.data.problems import Problem
@@ -39,16 +40,17 @@ def print_problems(problems: Sequence[Problem], root: Path, *, all_of_them: bool
     hidden = ordered[len(shown) :]
     if hidden:
         console.stdout.print(
-            f"... and {counted(hidden)} more; see them with --all, or write them with --json FILE",
+            f"... and {counted_problems(hidden)} more; see them with --all, or write "
+            "them with --json FILE",
             highlight=False,
             soft_wrap=True,
         )
 
 
-def counted(problems: Sequence[Problem]) -> str:
+def counted_problems(problems: Sequence[Problem]) -> str:
     """Return how many there are of each kind."""
     num_fatal = sum(problem.fatal for problem in problems)
-    return f"{num_fatal} problems, {len(problems) - num_fatal} notes"
+    return f"{counted(num_fatal, 'problem')}, {counted(len(problems) - num_fatal, 'note')}"
 
 
 def write_problems(path: Path, report: CheckReport) -> None:

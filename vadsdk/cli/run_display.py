@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from vadsdk.cli import console
+from vadsdk.cli.counting import counted
 from vadsdk.cli.run_log import RunLog
 from vadsdk.evaluation import EvaluationReport
 from vadsdk.evaluation.recognition import RecognitionScores
@@ -74,10 +75,15 @@ class RunDisplay:
         self._progress.stop()
 
 
-def print_scores(scores: EvaluationReport | RecognitionScores) -> None:
-    """Print the scores per class and their means."""
+def print_scores(scores: EvaluationReport | RecognitionScores, split: str) -> None:
+    """Print the scores per class and their means.
+
+    Args:
+        scores: of a model.
+        split: of the videos, as in "test".
+    """
     header, *rows = scores.table()
-    table = Table(title=f"{scores.num_videos} test videos, in percent")
+    table = Table(title=f"{counted(scores.num_videos, f'{split} video')}, in percent")
     for column, name in enumerate(header):
         table.add_column(name, justify="left" if column == 0 else "right")
     for row in rows:

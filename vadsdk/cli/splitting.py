@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vadsdk.cli import console
+from vadsdk.cli.counting import counted
 from vadsdk.data.dataset import ActionDataset
 from vadsdk.data.held_out import choose_held_out, hold_out
 from vadsdk.data.splits import (
@@ -52,8 +53,8 @@ def write_choice(dataset: ActionDataset, root: Path, choice: Choice, out: Path |
     path = out or root / name
     write_split(path, labelled_split(choice.labelled, choice.seed, chosen, frames, held))
     if held:
-        _say(f"{len(held)} videos are held out as test split")
-    _say(f"{len(chosen)} of {len(records)} training videos are labelled; written to {path}")
+        _say(f"{counted(len(held), 'video')} held out as test split")
+    _say(f"{len(chosen)} of {counted(len(records), 'training video')} labelled; written to {path}")
     num_annotated = sum(record.labelled for record in records)
     exceeded = share_of_labels(len(chosen), num_annotated, choice.labelled)
     if exceeded is not None:

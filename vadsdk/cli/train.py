@@ -138,10 +138,10 @@ def train(
 def _print_end(result: RunResult, root: str) -> None:
     """Print the scores, or why there are none, and what to type next."""
     from vadsdk.cli.run_display import print_scores
-    from vadsdk.data.held_out import why_no_scores
+    from vadsdk.data.held_out import TEST_SPLIT, why_no_scores
 
     if result.scores is not None:
-        print_scores(result.scores)
+        print_scores(result.scores, TEST_SPLIT)
     else:
         text = why_no_scores(root)
         console.stdout.print(text, soft_wrap=True, highlight=False, markup=False)
