@@ -3,12 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from tiny_data import make_dataset
 from typer.testing import CliRunner, Result
 
 from vadsdk.cli.data import data_app
 from vadsdk.data.clip_bank import ClipBank
 from vadsdk.errors import DatasetError
+from vadsdk.training.settings import DataSettings
 
 
 def run(*arguments: object) -> Result:
@@ -32,6 +34,13 @@ def test_a_bank_is_built_by_hand_and_told_and_used_again(tmp_path: Path) -> None
     assert again.exit_code == 0
     assert "built anew" not in again.stdout
     assert "grows" not in again.stdout
+
+
+def test_frames_larger_than_any_network_takes_are_refused(tmp_path: Path) -> None:
+    result = run(tmp_path, "--out", tmp_path / "a.bank", "--size", 10_000_000)
+    assert result.exit_code == 2
+    with pytest.raises(ValidationError, match="less than or equal to 4096"):
+        DataSettings(store_size=10_000_000)
 
 
 def test_a_file_that_is_no_bank_is_left_alone(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def banks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def videos_of(folder: Path, watcher: Heard, **settings: object) -> DecodedVideos:
     given = {"root": str(folder), "labelled_fraction": 0.5, "num_decoders": 1} | settings
     chosen = DataSettings.model_validate(given)
-    dataset = labelled_dataset(chosen, watcher)
+    dataset = labelled_dataset(chosen, SilentWatcher())
     records = dataset.split("train")
     device = torch.device("cpu")
     return learned_videos(dataset, records, chosen, store_size=SIZE, device=device, watcher=watcher)
@@ -112,6 +112,7 @@ def test_what_exceeds_the_memory_is_read_from_its_files_beside_a_bank(
     heard = Heard()
     partly = videos_of(toy_folder, heard, memory_gigabytes=1e-3, bank=str(tmp_path / "partly.bank"))
     assert partly.bank is not None
+    assert f"there is no clip bank {tmp_path / 'partly.bank'} yet: it is made" in heard.notes
     num_lazy = len(partly.records) - len(partly.bank.records)
     assert 0 < num_lazy < len(partly.records)
     assert f"{num_lazy} videos are not in the clip bank" in heard.notes[-1]

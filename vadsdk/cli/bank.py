@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from vadsdk.cli import console
+from vadsdk.cli.counting import counted
+from vadsdk.data.stored_video import MAX_STORE_SIZE
 
 MAX_SKIPPED_SHOWN = 50
 
@@ -21,6 +23,7 @@ def bank(
         typer.Option(
             "--size",
             min=16,
+            max=MAX_STORE_SIZE,
             help="Rows and columns of the stored frames: data.store_size of the run, which is the "
             "model's input and an eighth if not set.",
             show_default=False,
@@ -62,7 +65,7 @@ def bank(
     for name, skipped in list(made.skipped.items())[:MAX_SKIPPED_SHOWN]:
         _say(f"left out {name}: {skipped.reason}")
     _say(
-        f"{len(made.records)} videos, {sum(made.num_frames.values())} frames, "
+        f"{counted(len(made.records), 'video')}, {sum(made.num_frames.values())} frames, "
         f"{out.stat().st_size / 2**20:.0f} MiB are in {out}; {len(made.skipped)} left out"
     )
     _say(f"Learn from it with: vadsdk train --data {root} --set data.bank={out}")

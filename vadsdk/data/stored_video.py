@@ -16,6 +16,9 @@ from vadsdk.data.records import VideoRecord
 if TYPE_CHECKING:
     from vadsdk.data.clip_bank import ClipBank
 
+MAX_STORE_SIZE = 4096
+"""Rows and columns of a stored frame, far more than any network takes: one has 50 MB then."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class StoredVideo:

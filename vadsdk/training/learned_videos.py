@@ -156,6 +156,8 @@ def _bank(
 
     None if that is not all, and all is needed; or if there is no room for any.
     """
+    if place.root is None and not place.path.exists():
+        watcher.note(f"there is no clip bank {place.path} yet: it is made")
     earlier = place.open(watcher.note)
     known = measured_with_bank(records, earlier, num_workers=place.num_workers)
     whole = whole_dataset(dataset)

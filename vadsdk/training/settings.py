@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from vadsdk.data.splits import UnlabelledPart
+from vadsdk.data.stored_video import MAX_STORE_SIZE
 from vadsdk.errors import ConfigError
 
 
@@ -50,7 +51,7 @@ class DataSettings(_Section):
     unlabelled_fraction: float = Field(default=1.0, gt=0, le=1)
     """Share of the unlabelled videos, those of `unlabelled` among them, that is learned from, by
     name and `labelled_seed` (paper 1, fig. 5); a larger one contains every smaller one."""
-    store_size: int | None = Field(default=None, ge=16)
+    store_size: int | None = Field(default=None, ge=16, le=MAX_STORE_SIZE)
     """Rows and columns of the decoded frames in memory; None: the model's input and an eighth."""
     frame_stride: int | None = Field(default=None, ge=1)
     """Source frames from one clip frame to the next; None: the model's own."""
