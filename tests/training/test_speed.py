@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pretended_card import CARD, pretended_card
 from test_every_pair import batch_for, method_of, network_of
 from torch import nn
 
@@ -13,7 +14,7 @@ from vadsdk.errors import ConfigError
 from vadsdk.kernels import coherence_loop
 from vadsdk.training.loop import StepReport, Trainer
 from vadsdk.training.settings import TrainSettings
-from vadsdk.training.speed import compiles, graphs
+from vadsdk.training.speed import channels_last, compiles, graphs
 
 # torch's own import
 IMPORTS_COMPILER = pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")
@@ -104,6 +105,18 @@ def test_weights_of_convolutions_lie_channels_last_but_in_fp32_on_a_cpu(
         assert lies_so is (precision == "bf16")
 
 
+def test_on_a_card_weights_of_2d_convolutions_lie_so_too() -> None:
+    for device, lie_so in ((CARD, True), (CPU, False)):
+        with pretended_card():
+            network = network_of("videocapsnet-s").to(device)
+            channels_last(method_of("e2e", network))
+        modules = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+        weights = [m.weight for m in modules if min(m.weight.shape[1:]) > 1]
+        assert weights
+        for weight in weights:
+            assert weight.is_contiguous(memory_format=torch.channels_last) is lie_so
+
+
 @pytest.mark.parametrize(
     ("method", "teachers"),
     [
@@ -166,7 +179,7 @@ def test_a_cpu_without_a_compiler_is_told_so(monkeypatch: pytest.MonkeyPatch) ->
     method = method_of("e2e", network_of("videocapsnet-n"))
     with pytest.raises(ConfigError, match=r"compile=true, but torch needs .*'no-such-compiler'"):
         compiles(settings(compile=True), method, CPU, print)
-    assert compiles(settings(), method, CUDA, print)  # there Triton brings its own
+    assert compiles(settings(), method, CUDA, print)  # kernels need more there
 
 
 def test_a_cpu_without_pythons_headers_is_told_so(

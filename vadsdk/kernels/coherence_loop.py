@@ -44,8 +44,9 @@ def coherence_losses(
 ) -> Tensor:
     """Return what `coherence_losses.coherence_losses` does; compiled where it runs on a CPU.
 
-    The first call for a form and a shape takes as long as the compiler does, some 15 seconds. Takes
-    the same arguments and raises the same errors.
+    The first call for a form and a number of frames takes as long as the compiler does, some 15
+    seconds for 8 frames; so do the next other sizes, until what is compiled serves all of them.
+    Takes the same arguments and raises the same errors.
     """
     if first_logits.device.type != "cpu" or not first_logits.numel():
         return eager_losses(first_logits, second_logits, form, attention_weights, validity)
@@ -100,7 +101,7 @@ class _Loops(NamedTuple):
 @lru_cache(maxsize=32)
 def _loops(form: CoherenceForm, frames: int) -> _Loops:
     pixels = _Pixels(form, frames)
-    compiled = partial(torch.compile, fullgraph=True, dynamic=False, options=ONE_LOOP)
+    compiled = partial(torch.compile, fullgraph=True, options=ONE_LOOP)
     return _Loops(compiled(pixels.sums), compiled(pixels.gradients))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import sysconfig
@@ -19,14 +20,17 @@ from vadsdk.training.settings import TrainSettings
 
 
 def channels_last(method: Method) -> None:
-    """Lay the weights of all 3D convolutions that answer in a step out channels last, in place.
+    """Lay the weights of the convolutions that answer in a step out channels last, in place.
 
-    A card's bf16 convolutions read pixels and weights so, and a CPU's are quicker for it.
+    A card's bf16 convolutions read pixels and weights so, and a CPU's 3D ones are quicker for it.
     """
     for network in method.networks():
+        on_card = any(weight.device.type == "cuda" for weight in network.parameters())
         for module in network.modules():
             if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
                 module.weight.data = module.weight.to(memory_format=torch.channels_last_3d)
+            elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and on_card:
+                module.weight.data = module.weight.to(memory_format=torch.channels_last)
 
 
 def graphs(
@@ -87,7 +91,8 @@ def _missing_compiler(device: torch.device) -> str | None:
     """Return what torch needs for a CPU, which is a C++ compiler and Python's headers."""
     if device.type != "cpu":
         return None
-    compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    named = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    compiler = shlex.split(named)[0]  # options may follow
     if shutil.which(compiler) is None:
         return (
             f"torch needs a C++ compiler for a CPU, and {compiler!r} is not here "
