@@ -56,7 +56,12 @@ def test_a_run_that_ends_early_leaves_its_last_step_in_the_log(out: io.StringIO)
     with RunLog(RunConfig(), lambda: 0.0) as log:
         for step in (1, 2, 3):
             log.step(report(step))
-    assert out.getvalue().splitlines()[-1].startswith("training e2e 3/2000  ")
+        log.note("stopped at step 3 of 2000")
+        log.step(report(4))
+    *_, before, note, last = out.getvalue().splitlines()
+    assert before.startswith("training e2e 3/2000  ")
+    assert note == "stopped at step 3 of 2000"
+    assert last.startswith("training e2e 4/2000  ")
 
 
 def test_a_terminal_has_bars_and_a_pipe_has_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,8 +20,8 @@ SECONDS_BETWEEN_LINES = 30.0
 class RunLog:
     """A `Watcher` for pipes and files: a line now and then, with what a bar would show.
 
-    The first step, the last one and the one before an evaluation have a line each; between them
-    there is one every `SECONDS_BETWEEN_LINES`.
+    The first step, the last one and the one before an evaluation or a note have a line each;
+    between them there is one every `SECONDS_BETWEEN_LINES`.
 
     Args:
         config: names method and steps in the lines.
@@ -50,7 +50,8 @@ class RunLog:
         return show
 
     def note(self, text: str) -> None:
-        """Say something once."""
+        """Say something once, after where the training stands."""
+        self._write_step()
         self._write(text)
 
     def step(self, report: StepReport) -> None:
