@@ -139,6 +139,9 @@ def test_an_export_replaces_nothing_unasked(tmp_path: Path) -> None:
     assert refused.exit_code == 1
     assert "annotations.json exists already" in refused.stderr
     assert data(*arguments, "--overwrite").exit_code == 0
+    arguments = ("export", folder, "--out", tmp_path / "out", "--format", "cvat")
+    assert data(*arguments).exit_code == 0
+    assert ".xml and 7 more exist already and may hold" in data(*arguments).stderr
 
 
 @pytest.mark.parametrize("name", ["a.mkv", os.fsdecode(b"caf\xe9.mp4")])

@@ -72,9 +72,9 @@ def require_new(paths: Sequence[Path]) -> None:
     """Raise a DatasetError if one of the files exists: a person may have corrected it."""
     existing = [path for path in paths if path.exists()]
     if existing:
-        others = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        others = f" and {len(existing) - 1} more exist" if len(existing) > 1 else " exists"
         raise DatasetError(
-            f"{existing[0]}{others} exists already and may hold corrections; "
+            f"{existing[0]}{others} already and may hold corrections; "
             "give another --out, or replace it with --overwrite"
         )
 
