@@ -18,7 +18,7 @@ __all__ = ["fresh", "poisoned"]
 pytestmark = MARKS
 
 # A card's exponential function is 2 units in the last place off, and more for large numbers.
-RTOL, ATOL = (1e-5, 1e-6) if ON_CARD else (2e-6, 1.2e-7)
+RTOL, ATOL = (1e-5, 1e-6) if ON_CARD else (2e-6, 2.4e-7)
 WEIGHTS = {
     "none": None,
     "float": torch.tensor([0.5, 0.0, 2.0]),
@@ -38,8 +38,9 @@ def compare(logits: Tensor, masks: Tensor, weights: Tensor | None, rtol: float =
     (gradient,) = torch.autograd.grad(losses[0] - 3 * losses[1], own)
     (wanted,) = torch.autograd.grad(expected[0] - 3 * expected[1], copy)
     assert gradient.dtype == logits.dtype
-    scale = wanted.abs().max().item()
-    torch.testing.assert_close(gradient.cpu().double(), wanted, rtol=rtol, atol=rtol * scale)
+    # Of a sigmoid near 1 the distance to 1 has an error of its own.
+    atol = rtol * wanted.abs().max().item() + ATOL / logits[0].numel()
+    torch.testing.assert_close(gradient.cpu().double(), wanted, rtol=rtol, atol=atol)
 
 
 def random_maps(shape: tuple[int, ...], generator: torch.Generator) -> tuple[Tensor, Tensor]:
