@@ -71,7 +71,7 @@ def test_capsules_and_gradients(
     compare(inputs, settings, fresh.initial_seed())
 
 
-@without_card  # with one, a training step is compiled in `tests/training/test_step_gpu.py`
+@without_card  # with one: tests/training/test_compiled_steps_gpu.py
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # which the compiler looks at
 def test_a_compiled_network_calls_the_kernel_as_it_is(fresh: torch.Generator) -> None:
     inputs = [t.requires_grad_() for t in float_inputs(5, 3, 3, fresh)]

@@ -2,75 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from banked import banked
-from no_waiting import card_waits_for_nobody
-from test_every_pair import PAIRS, batch_for, method_of, network_of
-from torch import Tensor, nn
+from steps_on_card import CUDA, NUM_STEPS, exact, losses_of, trainer_of
+from test_every_pair import batch_for
+from torch import Tensor
 
 from vadsdk.data.batches import ClipBatch
 from vadsdk.errors import TrainingError
 from vadsdk.kernels.view_sources import IndexedClips
-from vadsdk.training.loop import StepReport, Trainer
-from vadsdk.training.settings import TrainSettings
-from vadsdk.training.static_step import GraphedStep, StaticStep, StepPlan
-from vadsdk.training.step import StepOutcome, TrainingStep
+from vadsdk.training.loop import StepReport
+from vadsdk.training.static_step import GraphedStep
 
 pytestmark = pytest.mark.gpu
 
-CUDA = torch.device("cuda")
-NUM_STEPS = 20
-
-
-@pytest.fixture(autouse=True)
-def exact() -> Iterator[None]:
-    """Let two runs of the same step differ by nothing but atomic additions."""
-    convolutions = torch.backends.cudnn.conv
-    before = convolutions.fp32_precision
-    torch.backends.cudnn.deterministic, convolutions.fp32_precision = True, "ieee"
-    yield
-    torch.backends.cudnn.deterministic, convolutions.fp32_precision = False, before
-
-
-def settings(**values: Any) -> TrainSettings:
-    given = {
-        "precision": "fp32",
-        "optimiser": "sgd",
-        "learning_rate": 1e-3,
-        "max_steps": NUM_STEPS,
-        "warmup_steps": 0,
-        "compile": False,
-    }
-    return TrainSettings.model_validate(given | values)
-
-
-def without_draws(network: nn.Module) -> nn.Module:
-    """Return the network without what it draws on the device, where a graph draws otherwise."""
-    options: Any = getattr(network, "settings", None)
-    if hasattr(options, "colour_dropout"):
-        network.settings = options.model_copy(update={"colour_dropout": 0.0})
-    return network.to(CUDA)
-
-
-def trainer_of(model: str, method: str, **values: Any) -> Trainer:
-    network = without_draws(network_of(model))
-    return Trainer(network, method_of(method, network), settings(**values), CUDA)
-
-
-def batches_of(trainer: Trainer, first: int, last: int) -> Iterator[ClipBatch]:
-    return (batch_for(trainer.network, step).pinned() for step in range(first, last))
-
-
-def losses_of(trainer: Trainer, first: int = 0, last: int = NUM_STEPS) -> list[dict[str, float]]:
-    reports: list[StepReport] = []
-    trainer.run(batches_of(trainer, first, last), reports.append)
-    assert [report.step for report in reports] == list(range(first + 1, last + 1))
-    return [dict(report.losses) for report in reports]
+__all__ = ["exact"]
 
 
 CAPTURED = [
@@ -116,18 +66,6 @@ def test_the_kernel_writes_views_as_the_network_takes_them(model: str, dtype: st
     assert all(clips.is_contiguous(memory_format=torch.channels_last_3d) for clips in seen)
 
 
-@pytest.mark.parametrize("model", ["videocapsnet-n", "videocapsnet"])
-def test_compiled_and_captured_steps_in_bf16_learn_as_plain_ones(model: str) -> None:
-    """As `vadsdk train --device cuda` takes them of itself; "auto" is on for all three there."""
-    found = []
-    for is_fast in (False, True):
-        trainer = trainer_of(model, "e2e", precision="bf16", compile=is_fast, cuda_graph=is_fast)
-        found.append(losses_of(trainer))
-    for ours, theirs in zip(*found, strict=True):
-        assert ours == pytest.approx(theirs, rel=0.05, abs=0.02)  # smoothed; fused ones round less
-    assert found[1][-1]["total"] < found[1][0]["total"]
-
-
 def test_captured_steps_read_the_clips_where_their_bank_lies() -> None:
     trainers = [trainer_of("r3d-n", "fixmatch", cuda_graph=graph) for graph in (False, True)]
     whole = banked(batch_for(trainers[0].network)).to(CUDA)
@@ -145,32 +83,6 @@ def test_captured_steps_read_the_clips_where_their_bank_lies() -> None:
         found.append([dict(report.losses) for report in reports])
     for ours, theirs in zip(*found, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-5)
-
-
-class WatchedStep(StaticStep):
-    """Takes its first steps of a plan freely, and allows no other to wait for the card."""
-
-    num_watched = 0
-
-    def _run(self, plan: StepPlan) -> StepOutcome:
-        plan.num_eager += 1
-        if plan.num_eager <= 2:
-            return super()._run(plan)
-        self.num_watched += 1
-        with card_waits_for_nobody():
-            return super()._run(plan)
-
-
-@pytest.mark.parametrize(
-    ("model", "method"), [pair for pair in PAIRS if not pair[0].startswith("yowo")]
-)
-def test_nothing_in_a_step_waits_for_the_card(model: str, method: str) -> None:
-    network = without_draws(network_of(model))
-    learner = method_of(method, network)
-    step = WatchedStep(TrainingStep(network, learner, settings(), CUDA), CUDA)
-    for number in range(3):
-        step([batch_for(network, number)], 0.9)
-    assert step.num_watched == 1
 
 
 def test_a_captured_run_goes_on_where_it_was_saved() -> None:
