@@ -3,7 +3,9 @@
 #
 #     benchmarks/gpu.sh [FOLDER]          results go there (default: benchmarks/results), and the
 #                                         tests' output to FOLDER/logs
-#     PYTHON=python3.12 TMPDIR=/fast benchmarks/gpu.sh
+#     PYTHON=python3.12 TMPDIR=/fast VADSDK_COMMIT=... benchmarks/gpu.sh
+#
+# (VADSDK_COMMIT: what is measured, for a copy of the tree without git.)
 #
 # The second command to run: all 5,900 steps of paper 1 on JHMDB-21, of which the first one takes
 # some and extrapolates; at most 580 s, and what is known is written as it goes:
@@ -35,6 +37,9 @@ if [[ ${1:-} == --whole-run ]]; then
 fi
 export PYTHONPATH=$PWD PYTHONUNBUFFERED=1 VADSDK_RESULTS=${1:-$PWD/benchmarks/results}
 "$python" benchmarks/card_at_hand.py || exit 1
+if ! git rev-parse HEAD >/dev/null 2>&1; then  # and no record is taken for one of another copy
+  export VADSDK_COMMIT=${VADSDK_COMMIT:-unknown, at $(date -u +%FT%TZ)}
+fi
 for name in pydantic pytest; do
   "$python" -c "import $name" 2>/dev/null || export PYTHONPATH=$PYTHONPATH:$PWD/benchmarks/bare/$name
 done

@@ -92,16 +92,20 @@ def kept_parts(name: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     now = provenance()
     if content["commit"] != now["commit"]:
-        print(f"not kept, as it is of another commit: {target}")
+        print(f"not kept, as it may be of another commit: {target}")
         return {}
     return {key: part for key, part in content.items() if key not in ("benchmark", *now)}
 
 
 def provenance() -> dict[str, Any]:
-    """Return commit (with "+" if the tree was changed beside results), time, device, versions."""
+    """Return commit (with "+" if the tree was changed beside results), time, device, versions.
+
+    A copy of the tree without git is told its commit by VADSDK_COMMIT.
+    """
     changed = _git("status", "-s", "--", ":/", ":(top,exclude)benchmarks/results")
+    commit = _git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
     return {
-        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if changed else ""),
+        "commit": os.environ.get("VADSDK_COMMIT") or commit or "unknown",
         "recorded": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": {
             "cpu": _cpu_name(),

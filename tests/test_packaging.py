@@ -93,4 +93,6 @@ def test_make_bench_runs_every_benchmark() -> None:
     (listed,) = re.findall(r"^BENCHMARKS := (.*)$", makefile, flags=re.MULTILINE)
     scripts = (ROOT / "benchmarks").glob("*.py")
     runnable = {path.stem for path in scripts if "__main__" in path.read_text(encoding="utf-8")}
-    assert set(listed.split()) == runnable
+    assert set(listed.split()) == runnable - {
+        "card_at_hand"
+    }  # `gpu.sh` runs it, and measures nothing

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -177,3 +179,35 @@ def test_a_cpu_refuses_fp16_and_takes_what_it_is_told() -> None:
     assert autocast_dtype("bf16", cpu) is torch.bfloat16
     with pytest.raises(TrainingError, match="bf16 or fp32"):
         autocast_dtype("fp16", cpu)
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+@pytest.mark.parametrize("was_channels_last", [False, True])
+def test_moments_go_with_weights_that_lie_otherwise_than_when_they_were_saved(
+    optimiser: str, was_channels_last: bool
+) -> None:
+    given = settings(optimiser=optimiser, learning_rate=1e-3)
+    layouts = [torch.contiguous_format, torch.channels_last_3d]
+    saved_layout, layout = reversed(layouts) if was_channels_last else layouts
+
+    def made(layout: torch.memory_format) -> tuple[nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        layer = nn.Conv3d(3, 5, 3)
+        layer.weight.data = layer.weight.to(memory_format=layout)
+        return layer, build_optimiser(layer, given)
+
+    def step(layer: nn.Module, optimiser: torch.optim.Optimizer, seed: int) -> None:
+        optimiser.zero_grad()
+        generator = torch.Generator().manual_seed(seed)
+        layer(torch.randn(2, 3, 4, 5, 6, generator=generator)).square().sum().backward()
+        optimiser.step()
+
+    whole, whole_optimiser = made(saved_layout)
+    for seed in range(3):
+        step(whole, whole_optimiser, seed)
+    resumed, resumed_optimiser = made(layout)
+    resumed.load_state_dict(whole.state_dict())
+    load_optimiser(resumed_optimiser, copy.deepcopy(whole_optimiser.state_dict()))
+    for layer, optimiser_of_layer in ((whole, whole_optimiser), (resumed, resumed_optimiser)):
+        step(layer, optimiser_of_layer, 3)
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=1e-4, atol=1e-6)

@@ -53,7 +53,11 @@ def rate_of(optimiser: torch.optim.Optimizer) -> Tensor:
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-    """Take up an optimiser's state, its rate in the tensor that it had."""
+    """Take up an optimiser's state, its rate in the tensor that it had.
+
+    The moments take the layout of their weights, which may be another one than when they were
+    saved: a fused optimiser walks through the memory of both side by side.
+    """
     rate = rate_of(optimiser)
     optimiser.load_state_dict(dict(state))
     rate.fill_(float(rate_of(optimiser)))
@@ -63,6 +67,10 @@ def load_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -
             group["fused"], group["foreach"] = True, None
         if "capturable" in group:
             group["capturable"] = rate.is_cuda
+    for parameter, moments in optimiser.state.items():
+        for name, moment in moments.items():
+            if isinstance(moment, Tensor) and moment.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, dtype=moment.dtype).copy_(moment)
 
 
 class Schedule:
