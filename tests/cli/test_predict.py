@@ -21,12 +21,11 @@ from typer.testing import CliRunner, Result
 
 from vadsdk import Detector
 from vadsdk.cli.app import app
-from vadsdk.cli.ending import stop_on_signals
 from vadsdk.cli.predict import run_job
-from vadsdk.cli.sinks import Job, Sinks
+from vadsdk.cli.sinks import Job
 from vadsdk.errors import VideoError
 from vadsdk.export import ExportReport
-from vadsdk.structures import Detections, Frame, FrameResult, ModelKind
+from vadsdk.structures import Frame, ModelKind
 from vadsdk.video import LiveSettings, open_source, probe, read_frames
 from vadsdk.video.given_frames import GivenFrames
 
@@ -223,6 +222,7 @@ def stream_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_live_stream_that_is_asked_to_end_keeps_its_files(
     model: Path, stream_bytes: bytes, tmp_path: Path, number: signal.Signals
@@ -281,64 +281,3 @@ def test_a_stream_lost_before_its_first_frame_says_so(tmp_path: Path, model: Pat
     with pytest.raises(VideoError, match="gave no picture"):
         run_job(Detector.load(model), job)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failing_model_leaves_what_a_live_stream_gave(tmp_path: Path) -> None:
-    files = Files(tmp_path)
-    source = GivenFrames(moving_square(3), fps=25)
-    source.is_live = True
-    job = Job(source=source, save=files.save, jsonl=files.jsonl, tubes=files.tubes)
-
-    def run_out_of_memory() -> None:
-        with Sinks(job, source) as sinks:
-            for frame in sinks.watch(threading.Event()):
-                sinks.write(nothing_found(frame))
-                if frame.index == 1:
-                    raise RuntimeError("out of memory")
-
-    with pytest.raises(RuntimeError, match="out of memory"):
-        run_out_of_memory()
-    assert len(files.jsonl.read_text().splitlines()) == probe(files.save).num_frames == 2
-    assert json.loads(files.tubes.read_text()) == []
-
-
-def nothing_found(frame: Frame) -> FrameResult:
-    return FrameResult(
-        index=frame.index,
-        pts_seconds=frame.pts_seconds,
-        detections=Detections.empty(len(SPEC.labels)),
-        labels=SPEC.labels,
-        events=(),
-    )
-
-
-def test_the_second_ctrl_c_raises(stream_bytes: bytes) -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with camera(lambda connection, number: connection.sendall(stream_bytes)) as url:
-        with stop_on_signals(open_source(url)) as stop:
-            signal.raise_signal(signal.SIGINT)
-            assert stop.is_set()
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-            with pytest.raises(SystemExit):
-                signal.raise_signal(signal.SIGTERM)
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_ctrl_c_on_a_file_raises_at_once(video: Path) -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs may ignore Ctrl-C
-    try:
-        with stop_on_signals(open_source(video)), pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_a_stopped_source_gives_no_further_frame(video: Path) -> None:
-    stop, job = threading.Event(), Job(source=video, save=None, jsonl=None, tubes=None)
-    source = open_source(video)
-    with Sinks(job, source) as sinks:
-        frames = iter(sinks.watch(stop))
-        assert next(frames).index == 0
-        stop.set()
-        assert list(frames) == []

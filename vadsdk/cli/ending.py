@@ -19,7 +19,8 @@ ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if has
 def stop_on_signals(source: Source) -> Iterator[threading.Event]:
     """Give an event that the first signal to end sets for a live source, which then ends.
 
-    Ctrl-C is one, too. A second one raises what a first one raises for any other source.
+    Ctrl-C is one, too. A second one raises what a first one raises for any other source. What is
+    ignored stays so, as `nohup` has it, and a script for what it runs in the background.
     """
     from vadsdk.video import LiveSource
 
@@ -34,8 +35,9 @@ def stop_on_signals(source: Source) -> Iterator[threading.Event]:
         stop.set()
         source.stop()
 
-    numbers = [n for n in ENDING_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
-    previous = {n: signal.signal(n, ask_to_stop) for n in [signal.SIGINT, *numbers]}
+    numbers = [signal.SIGINT, *ENDING_SIGNALS]
+    heard = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
+    previous = {n: signal.signal(n, ask_to_stop) for n in heard}
     try:
         yield stop
     finally:
