@@ -124,7 +124,10 @@ def run_job(detector: Detector, job: Job, hop: int | None = None) -> None:
             raise sinks.failure
     _print_tubes(listed, source.name)
     for path in job.outputs.values():
-        _print_line(f"wrote {path}")
+        if path == job.save and not sinks.num_written:
+            _print_line(f"no frame came: {path} is not written")
+        else:
+            _print_line(f"wrote {path}")
     if sinks.failure is not None:
         raise sinks.failure
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from vadsdk.errors import VideoError
 if TYPE_CHECKING:
     from vadsdk.structures import Frame, FrameResult
     from vadsdk.video import Source
+
 
 DEFAULT_FPS = 25.0
 """Of the written video where the source does not tell its own."""
@@ -87,14 +88,32 @@ class Sinks:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Finish the files, or at an error remove those of a video that is no live stream."""
-        if error is None or not self._source.is_live:
+        """Finish the files, or at an error remove those of a video that is no live stream.
+
+        Raises:
+            VideoError: files could not be finished; those of a live stream that could are there.
+        """
+        if not self._source.is_live:
             self._opened.__exit__(kind, error, traceback)
             return
+        failures = self._finish_each()
+        if failures and error is None:  # after an error, a full disk was said already
+            told = [self.failure, *failures] if self.failure else failures
+            raise VideoError("\n".join(map(str, told))) from failures[0]
+
+    def _finish_each(self) -> list[VideoError]:
+        """Finish every file whatever becomes of the others; return why some could not be."""
+        failures: list[VideoError] = []
         for writer in (self._frames, self._tubes, self._video):
-            if writer is not None:
-                with suppress(VideoError):  # a full disk was said already
-                    writer.__exit__(None, None, None)
+            if writer is None:
+                continue
+            try:
+                writer.__exit__(None, None, None)
+            except VideoError as failure:
+                if writer is self._video and not self._video.num_frames:
+                    continue  # the stream ended before its first frame, of which there is no video
+                failures.append(failure)
+        return failures
 
     def watch(self, stop: threading.Event) -> Source:
         """Return the source with its frames passed on until `stop` is set.
