@@ -152,3 +152,13 @@ def test_a_live_stream_that_is_stopped_before_its_first_frame_is_no_error(
         f"wrote {job.jsonl}",
         f"wrote {job.tubes}",
     ]
+
+
+def test_a_source_without_a_frame_rate_is_written_at_the_rate_that_all_others_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vadsdk.video.presentation.DEFAULT_FPS", 10.0)
+    source = GivenFrames(list(GivenFrames(moving_square(1))))
+    source.fps = None
+    write_all(job_of(source, tmp_path), source)
+    assert probe(tmp_path / "live.mp4").fps == pytest.approx(10)

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from vadsdk.video import Source
 
 
-DEFAULT_FPS = 25.0
-"""Of the written video where the source does not tell its own."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """One source and the files to write of it."""
@@ -60,6 +56,7 @@ class Sinks:
     def __init__(self, job: Job, source: Source) -> None:
         from vadsdk.streaming import FramesWriter, TubesWriter
         from vadsdk.video import VideoWriter
+        from vadsdk.video.presentation import DEFAULT_FPS
 
         self._source = source
         self._frames = self._tubes = self._video = None
