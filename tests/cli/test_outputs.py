@@ -12,6 +12,9 @@ from tiny_videos import write_video
 from typer.testing import CliRunner, Result
 
 from vadsdk.cli.app import app
+from vadsdk.cli.outputs import check_outputs
+from vadsdk.cli.sinks import Job
+from vadsdk.errors import ConfigError
 from vadsdk.export import ExportReport
 
 
@@ -70,6 +73,19 @@ def test_two_outputs_of_one_name_are_refused_before_the_work(
     expected = f"--jsonl {output} and --tubes {output} are one file; give two\n"
     assert done.stderr == expected
     assert not output.exists()
+
+
+def test_what_is_thrown_away_may_be_several_outputs_and_a_pipe_may_not(
+    model: Path, video: Path, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "lines"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(os.devnull)
+    for jsonl, tubes in ((os.devnull, os.devnull), (os.devnull, tmp_path / "link")):
+        job = Job(source=video, save=None, jsonl=Path(jsonl), tubes=Path(tubes))
+        check_outputs([job], model)  # looks only: nothing is written
+    with pytest.raises(ConfigError, match="are one file; give two"):
+        check_outputs([Job(source=video, save=None, jsonl=pipe, tubes=pipe)], model)
 
 
 @pytest.mark.parametrize("option", ["--save", "--jsonl", "--tubes"])

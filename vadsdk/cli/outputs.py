@@ -13,6 +13,8 @@ from vadsdk.errors import ConfigError
 def check_outputs(jobs: Sequence[Job], model: Path) -> None:
     """Refuse outputs that would destroy the model, a source or each other, or that are no files.
 
+    Several may be `os.devnull`, which throws away what it is given.
+
     Args:
         jobs: all that will be run.
         model: the file or run folder that is loaded.
@@ -26,6 +28,7 @@ def check_outputs(jobs: Sequence[Job], model: Path) -> None:
     read = {_identity(model_file(model)): "the model"}
     for job in jobs:
         read.update((_identity(path), "the source") for path in _files_of(job.source))
+    nowhere = _identity(Path(os.devnull))
     written: dict[object, str] = {}
     for job in jobs:
         for option, path in job.outputs.items():
@@ -34,7 +37,7 @@ def check_outputs(jobs: Sequence[Job], model: Path) -> None:
             identity = _identity(path)
             if identity in read:
                 raise ConfigError(f"{named} would overwrite {read[identity]}; give another name")
-            if identity in written:
+            if identity in written and identity != nowhere:
                 raise ConfigError(f"{written[identity]} and {named} are one file; give two")
             written[identity] = named
 
