@@ -174,6 +174,12 @@ def test_images_are_as_many_a_second_as_asked_for(model: Path, video: Path, tmp_
     assert (refused.exit_code, "fps is for images alone" in refused.stderr) == (1, True)
 
 
+def test_what_breaks_may_be_accepted_of_video_files_alone(model: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), moving_square(1)[0])
+    done = predict(model, tmp_path, "--accept-broken")
+    assert (done.exit_code, "(predict --accept-broken) is for a video" in done.stderr) == (1, True)
+
+
 def test_a_hop_wider_than_the_window_is_refused(model: Path, video: Path) -> None:
     done = predict(model, video, "--hop", SPEC.span + 1)
     assert done.exit_code == 1

@@ -7,6 +7,7 @@ import pytest
 from vadsdk.errors import ConfigError, VideoError
 from vadsdk.structures import Frame
 from vadsdk.video import Source, open_source, video_files
+from vadsdk.video.given_frames import GivenFrames
 
 
 def write_image(path, level, size=(4, 6)):
@@ -47,6 +48,29 @@ def test_an_image_of_another_size_is_named(tmp_path):
     write_image(tmp_path / "2.png", 0, size=(5, 7))
     with pytest.raises(VideoError, match=r"2\.png: frame 1 is 7x5, but the frames before .* 6x4"):
         list(open_source(tmp_path))
+
+
+def test_only_a_video_file_that_is_opened_may_stop_where_it_breaks(tmp_path):
+    write_image(tmp_path / "1.png", 0)
+    opened = GivenFrames([np.zeros((4, 6, 3), np.uint8)])
+    opened.name = "opened before"
+    for source, name in (
+        (tmp_path, str(tmp_path)),
+        ([np.zeros((4, 6, 3), np.uint8)], "frames"),
+        (opened, opened.name),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            open_source(source, on_error="stop")
+        assert str(caught.value) == (
+            'on_error="stop" (predict --accept-broken) is for a video file that is opened by its '
+            f"path or URL, and {name} is none; leave it out"
+        )
+
+
+def test_a_rate_is_not_given_again_to_a_folder_that_is_open(tmp_path):
+    write_image(tmp_path / "1.png", 0)
+    with pytest.raises(ConfigError, match="tells its own"):
+        open_source(open_source(tmp_path, fps=5), fps=10)
 
 
 def test_a_folder_without_images_says_what_was_expected(tmp_path):

@@ -46,7 +46,7 @@ def predict(
         float | None, typer.Option(help="Images a second, for a folder of images; else 25.")
     ] = None,
     accept_broken: Annotated[
-        bool, typer.Option("--accept-broken", help="Watch a file up to where it breaks.")
+        bool, typer.Option("--accept-broken", help="Watch a video file up to where it breaks.")
     ] = False,
     min_score: Annotated[
         float | None,

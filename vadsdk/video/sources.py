@@ -45,7 +45,7 @@ def open_source(
         source: a video file, a folder of images, a camera (0 or "0"), a URL (rtsp, http, ...),
             Frames, or (H, W, 3) uint8 RGB images. A source is returned as it is.
         on_error: for a file that breaks midway: "raise" after its last good frame, or "stop" there
-            with a logged warning.
+            with a logged warning; for all else "stop" is an error.
         fps: images a second, for a folder of images and images in memory, as nothing else tells
             when they were taken; None is 25. For what has times of its own it is an error.
         live: how patient to be with cameras and streams.
@@ -53,22 +53,29 @@ def open_source(
     Raises:
         VideoError: it is not there, or not a video. A file is opened at once; other faults come
             while iterating.
-        ConfigError: no usable frame rate, or one for what tells its own.
+        ConfigError: no usable frame rate, or one for what tells its own; "stop" for what is no
+            video file that is opened here.
     """
     _check_fps(fps)
     if isinstance(source, str | Path | int):
         opened = _open_address(source, on_error, fps, live or LiveSettings())
+        takes_fps, may_stop = isinstance(opened, ImageFolder), isinstance(opened, FileSource)
     elif isinstance(source, Source):
-        opened = source
+        opened, takes_fps, may_stop = source, False, False
     elif isinstance(source, Iterable):
-        return GivenFrames(source, fps=fps)
+        opened, takes_fps, may_stop = GivenFrames(source, fps=fps), True, False
     else:
         raise VideoError(
             f"{source!r} is no video; expected a file, a folder of images, a camera, a URL, Frames "
             "or (H, W, 3) uint8 RGB images"
         )
-    if fps is not None and not isinstance(opened, ImageFolder):
+    if fps is not None and not takes_fps:
         raise ConfigError(f"fps is for images alone, and {opened.name} tells its own; leave it out")
+    if on_error == "stop" and not may_stop:
+        raise ConfigError(
+            'on_error="stop" (predict --accept-broken) is for a video file that is opened by its '
+            f"path or URL, and {opened.name} is none; leave it out"
+        )
     return opened
 
 
