@@ -180,6 +180,11 @@ def test_what_breaks_may_be_accepted_of_video_files_alone(model: Path, tmp_path:
     assert (done.exit_code, "(predict --accept-broken) is for a video" in done.stderr) == (1, True)
 
 
+def test_the_help_names_what_ends_a_live_stream() -> None:
+    text = " ".join(predict("--help").stdout.split())
+    assert "when it ends by Ctrl-C, SIGTERM or a closed terminal, or is lost" in text
+
+
 def test_a_hop_wider_than_the_window_is_refused(model: Path, video: Path) -> None:
     done = predict(model, video, "--hop", SPEC.span + 1)
     assert done.exit_code == 1

@@ -58,8 +58,8 @@ def predict(
     """Find the actions in a video or a stream: who, where, from when to when.
 
     With a folder of videos, --save, --jsonl and --tubes name folders, and each video's files are
-    named after it. A stream keeps its files when it ends by Ctrl-C or SIGTERM, or is lost, and its
-    --jsonl grows line by line.
+    named after it. A stream keeps its files when it ends by Ctrl-C, SIGTERM or a closed terminal,
+    or is lost, and its --jsonl grows line by line.
     """
     from vadsdk.detector import Detector
 
