@@ -130,8 +130,12 @@ class _Pixels:
         answers = self._answers(first, second)
         squares = [x * x for x in self._distances(answers, seen)]
         found = [_total(squares)]
-        for attention in self._attentions(answers, seen):
-            reference = attention[0][:, :1, :1]
+        # Made of one pixel's answers: a part of a whole map would have that map written to memory.
+        corner = self._answers(first[..., :1, :1], second[..., :1, :1])
+        references = self._attentions(corner, None if seen is None else seen[..., :1, :1])
+        for attention, (reference, *_) in zip(
+            self._attentions(answers, seen), references, strict=True
+        ):
             found += [
                 reference.flatten(),
                 reduce(torch.minimum, attention).amin((1, 2)),
