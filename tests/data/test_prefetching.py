@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -57,3 +58,30 @@ def test_closing_early_ends_the_thread() -> None:
 
 def test_nothing_to_do_is_no_error() -> None:
     assert not list(prefetch(CountingSource(), 5, 5))
+
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_torch_takes_one_core_for_what_is_made_ahead_and_all_for_the_rest() -> None:
+    found: list[int] = []
+
+    class Source(CountingSource):
+        def batch(self, step: int) -> ClipBatch:
+            torch.ones(2**20).exp()  # enough for several threads
+            found.append(torch.get_num_threads())
+            return super().batch(step)
+
+    list(prefetch(Source(), 0, 2))
+    assert found == [1, 1]
+    assert torch.get_num_threads() == 3
+    other = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    other.start()
+    other.join()
+    assert found[-1] == 3

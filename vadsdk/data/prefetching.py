@@ -8,6 +8,8 @@ from itertools import count
 from queue import Full, Queue
 from typing import Protocol, TypeVar
 
+import torch
+
 from vadsdk.data.batches import ClipBatch
 
 QUEUE_LENGTH = 2
@@ -45,7 +47,9 @@ def prefetch(
 ) -> Generator[Batch, None, None]:
     """Yield the batches of the steps start, start + 1, ..., stop - 1, made ahead in one thread.
 
-    An error of the thread is raised here, in its turn. Closing the generator ends the thread.
+    An error of the thread is raised here, in its turn. Closing the generator ends the thread. Torch
+    calculates with one core in it: after each operation of several, OpenMP's threads wait in a
+    loop for the next one, on the cores that learn.
 
     Args:
         source: makes the batches; only the thread calls it.
@@ -54,6 +58,7 @@ def prefetch(
     """
     ready: Queue[Batch | Exception | None] = Queue(QUEUE_LENGTH)
     closed = threading.Event()
+    alone = threading.Event()
 
     def hand_over(item: Batch | Exception | None) -> bool:
         while not closed.is_set():
@@ -65,6 +70,9 @@ def prefetch(
         return False
 
     def work() -> None:
+        torch.get_num_threads()  # which fetches the number of all threads, once in each
+        torch.set_num_threads(1)
+        alone.set()
         try:
             for step in count(start) if stop is None else range(start, stop):
                 if not hand_over(source.batch(step)):
@@ -75,7 +83,10 @@ def prefetch(
             hand_over(None)
 
     thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    num_threads = torch.get_num_threads()
     thread.start()
+    alone.wait()
+    torch.set_num_threads(num_threads)  # of threads to come: torch takes the last one's word for it
     try:
         while (item := ready.get()) is not None:
             if isinstance(item, Exception):
