@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,26 @@ def test_a_signal_that_is_ignored_stays_ignored(live: LiveSource, number: signal
 def test_ctrl_c_on_a_file_raises_at_once(video: Path) -> None:
     with stop_on_signals(open_source(video)), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+def test_a_reader_that_hangs_at_the_end_is_left_behind() -> None:
+    """An interpreter that ends around a thread in FFmpeg crashes; waiting for it takes seconds."""
+    code = """
+import time
+from vadsdk.cli.ending import leave_readers
+from vadsdk.video import live_reader
+
+class Hanging:
+    is_reading = True
+    def end(self):
+        time.sleep(60)
+
+hanging = Hanging()
+live_reader._started.add(hanging)
+print("said before")
+leave_readers(3)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout) == (3, "said before\n")

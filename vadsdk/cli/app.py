@@ -20,7 +20,7 @@ from vadsdk.cli.data import data_app
 from vadsdk.cli.demo import demo
 from vadsdk.cli.doctor import doctor
 from vadsdk.cli.doctor_checks import TRAINING_PACKAGES
-from vadsdk.cli.ending import ENDING_SIGNALS
+from vadsdk.cli.ending import ENDING_SIGNALS, leave_readers
 from vadsdk.cli.evaluate import evaluate
 from vadsdk.cli.export import export
 from vadsdk.cli.predict import predict
@@ -101,4 +101,8 @@ def main() -> None:
     for number in ENDING_SIGNALS:  # else nothing that is half-written would be removed
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
             signal.signal(number, _end)
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        leave_readers(end.code)
+        raise

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from weakref import WeakSet
 
 import av
 from av.container import InputContainer
@@ -73,6 +75,7 @@ class LiveReader:
         """
         if self._thread.ident is not None:
             raise VideoError(f"{self._address.name} was already read; open it again")
+        _started.add(self)
         self._thread.start()
 
     def stop(self) -> None:
@@ -85,6 +88,17 @@ class LiveReader:
                 self._address.name,
                 self.queue.num_dropped,
             )
+
+    def end(self) -> None:
+        """End reading, and wait for a read that hangs."""
+        self._stopped.set()
+        timeouts = self._settings.timeouts
+        self._thread.join(timeout=timeouts.open_seconds + timeouts.read_seconds)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         try:
@@ -181,3 +195,21 @@ def _decoded(packet: Packet[VideoStream]) -> Sequence[av.VideoFrame]:
         return packet.decode()
     except av.error.InvalidDataError:
         return ()
+
+
+_started: WeakSet[LiveReader] = WeakSet()
+
+
+def is_any_reading() -> bool:
+    """Tell whether a reader's thread runs still: one that was stopped may hang in FFmpeg."""
+    return any(reader.is_reading for reader in _started)
+
+
+@atexit.register
+def _end_all() -> None:
+    """Stop all readers and wait for those that hang: in an interpreter that ends they would crash.
+
+    That takes as long as their time-outs, at most.
+    """
+    for reader in list(_started):
+        reader.end()
