@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from vadsdk.training.settings import TrainSettings
+
+
+class StepMemoryError(Exception):
+    """Memory ran out in a step, not in what is done between steps."""
+
+
+@contextmanager
+def memory_of_a_step() -> Iterator[None]:
+    """Do what a step does; a StepMemoryError with the first line of the reason if that is short."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = str(error) or type(error).__name__  # Python's own may have no text
+        raise StepMemoryError(reason.splitlines()[0]) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

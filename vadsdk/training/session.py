@@ -47,7 +47,7 @@ from vadsdk.training.learned_records import (
 )
 from vadsdk.training.learned_videos import learned_videos, share_of_rank
 from vadsdk.training.loop import StepReport, Trainer, Watch
-from vadsdk.training.memory import is_out_of_memory, smaller_steps
+from vadsdk.training.memory import StepMemoryError, memory_of_a_step, smaller_steps
 from vadsdk.training.readback import NotFiniteError
 from vadsdk.training.run_folder import MetricsLog
 from vadsdk.training.scoring import Scores, deciding_score, score_network
@@ -155,10 +155,8 @@ class Session:
         batches = self._batches(sampler)
         with self._memory_explained(), self._metrics() as log, closing(batches):
             try:
-                for step in self.trainer.steps(batches, watch):
+                for step in self._steps(batches, watch):
                     validates, saves = self._due(step)
-                    if validates or saves:
-                        self.trainer.settle(watch)
                     if validates:
                         best = self._keep_best(log, step, best)
                     if saves:
@@ -176,15 +174,25 @@ class Session:
         if not self._has_validation and not rank():  # the test split is never used to choose
             save_checkpoint(self.folder / run_folder.BEST, self.trainer.average.network, self.spec)
 
+    def _steps(self, batches: Iterator[ClipBatch], watch: Watch) -> Iterator[int]:
+        """Take steps, settled where something is due after one, and yield how many are taken."""
+        steps = self.trainer.steps(batches, watch)
+        while True:
+            with memory_of_a_step():
+                step = next(steps, None)
+                if step is not None and any(self._due(step)):
+                    self.trainer.settle(watch)
+            if step is None:
+                return
+            yield step
+
     @contextmanager
     def _memory_explained(self) -> Iterator[None]:
         """Say what to do where a step does not fit; a run that took none leaves its folder free."""
         try:
             yield
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            reason = f"{smaller_steps(self.config.train)} ({str(error).splitlines()[0]})"
+        except StepMemoryError as error:
+            reason = f"{smaller_steps(self.config.train)} ({error})"
             if self.trainer.step > 0:
                 raise TrainingError(f"{reason}; {self._how_it_stopped()}") from error
             if not rank():
