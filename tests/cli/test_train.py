@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_a_run_that_is_asked_to_end_saves_and_says_how_it_goes_on(
 
     def terminate(log: RunLog, report: StepReport) -> None:
         if report.step == 2:
-            raise SystemExit(143)  # as the command line answers SIGTERM
+            signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
         patch.setattr(RunLog, "step", terminate)

@@ -1,4 +1,4 @@
-"""How a command is asked to end, and how a live stream ends then: with its files finished."""
+"""How a command is asked to end, and how a live stream and a run end then: with whole files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vadsdk.training.stopping import StopRequest
     from vadsdk.video import Source
 
 ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -59,3 +60,27 @@ def leave_readers(code: object) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+@contextmanager
+def end_on_signals() -> Iterator[StopRequest]:
+    """Give a request that the first signal to end makes of a training, Ctrl-C among them.
+
+    A second one raises at once what the first one raises between steps.
+    """
+    from vadsdk.training.stopping import StopRequest
+
+    stop = StopRequest()
+
+    def ask_to_end(number: int, frame: object) -> None:
+        stop.make(KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number))
+
+    numbers = [
+        n for n in (signal.SIGINT, *ENDING_SIGNALS) if signal.getsignal(n) is not signal.SIG_IGN
+    ]
+    previous = {n: signal.signal(n, ask_to_end) for n in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vadsdk.cli import console
+from vadsdk.cli.ending import end_on_signals
 from vadsdk.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -128,8 +129,8 @@ def train(
     with joined_ranks(device) as own_device:
         chosen = start_run(out, chosen, resume=resume, note=None if rank() else _say)
         wait_for_ranks()  # before the first rank makes the folder a run
-        with nullcontext() if rank() else run_display(chosen) as display:
-            result = run_training(chosen, out, device=own_device, watcher=display)
+        with end_on_signals() as stop, nullcontext() if rank() else run_display(chosen) as display:
+            result = run_training(chosen, out, device=own_device, watcher=display, stop=stop)
         if rank():
             return
     _print_end(result, chosen.data.root)

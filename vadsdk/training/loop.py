@@ -65,6 +65,8 @@ class Trainer:
         self.method = method
         self.settings = settings
         self.step = 0
+        self.is_whole = True
+        """False from the first change that a step makes to the last one."""
         self._device = device
         if settings.precision != "fp32" or device.type == "cuda":
             channels_last(method)  # before the optimiser and the average take the weights up
@@ -97,11 +99,13 @@ class Trainer:
         self._step.learned.train()
         source = iter(batches)
         while group := list(islice(source, self.settings.accumulate)):
+            self.is_whole = False  # and it stays so if anything is raised
             rate = self._schedule.rate(self.step)
             self._step.rate.fill_(rate)
             outcome = self._take(group, self.step / self.settings.max_steps)
             self.step += 1
             self._readback.send(self.step, rate, outcome)
+            self.is_whole = True
             self._tell(watch, wait=False)
             yield self.step
 
@@ -116,7 +120,8 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """Return everything that an exact resume needs, as tensors and numbers.
 
-        To be called when settled, and on all ranks, as it holds what all of them would draw next.
+        To be called when whole and settled, and on all ranks, as it holds what all of them would
+        draw next.
         """
         return {
             "step": self.step,

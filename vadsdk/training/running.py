@@ -13,11 +13,17 @@ from vadsdk.training.pictures import example_pictures
 from vadsdk.training.report import write_report
 from vadsdk.training.session import RunResult, Session
 from vadsdk.training.settings import RunConfig
+from vadsdk.training.stopping import StopRequest
 from vadsdk.training.watcher import Watcher
 
 
 def run_training(
-    config: RunConfig, folder: Path, *, device: str = "cpu", watcher: Watcher | None = None
+    config: RunConfig,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    watcher: Watcher | None = None,
+    stop: StopRequest | None = None,
 ) -> RunResult:
     """Train, score and report; goes on from the folder's resume point if there is one.
 
@@ -28,11 +34,12 @@ def run_training(
         folder: a run folder from `run_folder.start_run`.
         device: "cpu", "cuda" or "cuda:N".
         watcher: shows the run.
+        stop: by which it may be asked to end.
 
     Raises:
         VadsdkError: whatever does not fit; a run that was stopped can be resumed.
     """
-    session = Session(config, folder, device, watcher)
+    session = Session(config, folder, device, watcher, stop)
     result = session.run()
     if rank():
         return result

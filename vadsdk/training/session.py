@@ -52,6 +52,7 @@ from vadsdk.training.readback import NotFiniteError
 from vadsdk.training.run_folder import MetricsLog
 from vadsdk.training.scoring import Scores, deciding_score, score_network
 from vadsdk.training.settings import RunConfig
+from vadsdk.training.stopping import StopRequest
 from vadsdk.training.watcher import SilentWatcher, Watcher
 
 VALIDATION_SPLIT = "val"
@@ -79,17 +80,24 @@ class Session:
         folder: the run folder, as `run_folder.start_run` allowed it.
         device: "cpu", "cuda" or "cuda:N".
         watcher: shows the run.
+        stop: by which it may be asked to end.
 
     Raises:
         VadsdkError: data, names or weights that do not fit.
     """
 
     def __init__(
-        self, config: RunConfig, folder: Path, device: str = "cpu", watcher: Watcher | None = None
+        self,
+        config: RunConfig,
+        folder: Path,
+        device: str = "cpu",
+        watcher: Watcher | None = None,
+        stop: StopRequest | None = None,
     ) -> None:
         self.config = config
         self.folder = folder
         self.watcher: Watcher = watcher or SilentWatcher()
+        self._stop = stop or StopRequest()
         self.device = _device(device)
         if self.device.type == "cuda" and self.device.index is not None:
             torch.cuda.set_device(self.device)  # streams and events are made on the current card
@@ -130,6 +138,7 @@ class Session:
                 f"from its weights: vadsdk train --out OTHER --weights {self.folder} ..."
             )
         try:
+            self._stop.heed()
             scores = self._score(TEST_SPLIT)
         except (KeyboardInterrupt, SystemExit):
             self.watcher.note(self._how_it_stopped())
@@ -175,15 +184,21 @@ class Session:
             save_checkpoint(self.folder / run_folder.BEST, self.trainer.average.network, self.spec)
 
     def _steps(self, batches: Iterator[ClipBatch], watch: Watch) -> Iterator[int]:
-        """Take steps, settled where something is due after one, and yield how many are taken."""
+        """Take steps, settled where something is due after one, and yield how many are taken.
+
+        Asked to end, a run does so after a step. After the last one, what is due comes first, and
+        several ranks wait for each other within a step, so they save nothing and end at once.
+        """
         steps = self.trainer.steps(batches, watch)
         while True:
-            with memory_of_a_step():
+            with memory_of_a_step(), self._stop.put_off() if num_ranks() == 1 else nullcontext():
                 step = next(steps, None)
                 if step is not None and any(self._due(step)):
                     self.trainer.settle(watch)
             if step is None:
                 return
+            if step < self.config.train.max_steps:
+                self._stop.heed()
             yield step
 
     @contextmanager
@@ -288,8 +303,8 @@ class Session:
         return max(value, best)
 
     def _save_at_stop(self, best: float, watch: Watch) -> None:
-        """Save what was learned until a stop, unless other ranks may be anywhere."""
-        if num_ranks() == 1:
+        """Save what was learned until a stop, unless a step is half done or other ranks' may be."""
+        if num_ranks() == 1 and self.trainer.is_whole:
             self.trainer.settle(watch)
             self._save(best)
 
