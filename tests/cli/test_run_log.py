@@ -38,6 +38,24 @@ def test_a_log_has_a_line_now_and_then_with_losses_rate_and_time_left(out: io.St
     assert len(out.getvalue().splitlines()) == 8  # seven half minutes, and the first step
 
 
+def test_the_time_of_an_evaluation_is_not_that_of_steps(out: io.StringIO) -> None:
+    clock = [0.0]
+    log = RunLog(with_overrides(RunConfig(), ["train.max_steps=1000"]), lambda: clock[0])
+    for step in range(1, 132):
+        clock[0] += 1.0
+        log.step(report(step))
+        if step == 100:
+            show = log.stage("validating", 4)
+            for done in range(1, 5):
+                clock[0] += 75.0
+                show(done, 4)
+            log.note("validated at step 100")
+    *_, note, last = out.getvalue().splitlines()
+    assert note == "validated at step 100"
+    assert last.startswith("training e2e 130/1000  ")
+    assert last.endswith("  1 s/step  ETA 0:14:30")
+
+
 def test_a_log_says_where_training_stands_before_each_evaluation(out: io.StringIO) -> None:
     log = RunLog(RunConfig(), lambda: 0.0)
     for step in (1, 2, 3):

@@ -32,13 +32,16 @@ class RunLog:
         self._method = config.method
         self._num_steps = config.train.max_steps
         self._clock = clock
-        self._written_at = self._stepped_at = clock()
+        self._written_at = clock()
         self._written_step: int | None = None
+        self._timed_from: tuple[int, float] | None = None
+        """A step and when it was done, from which on there were steps alone."""
         self._latest: StepReport | None = None
 
     def stage(self, title: str, total: int) -> Callable[[int, int], None]:
         """Begin a stage and return the function that is told done and total."""
         self._write_step()
+        self._timed_from = None
         completed = 0
 
         def show(done: int, total: int) -> None:
@@ -57,6 +60,8 @@ class RunLog:
     def step(self, report: StepReport) -> None:
         """Take note of a training step."""
         self._latest = report
+        if self._timed_from is None:
+            self._timed_from = report.step, self._clock()
         if self._written_step is None or report.step == self._num_steps or self._is_due():
             self._write_step()
 
@@ -70,14 +75,15 @@ class RunLog:
             f"training {self._method} {report.step}/{self._num_steps}  {terms}  "
             f"learning rate {report.learning_rate:.3g}"
         )
-        if self._written_step is not None:  # the first step says nothing of the others' speed
-            seconds = (self._clock() - self._stepped_at) / (report.step - self._written_step)
+        since, started = self._timed_from or (report.step, 0.0)
+        if report.step > since:  # the first step says nothing of the others' speed
+            seconds = (self._clock() - started) / (report.step - since)
             line += f"  {seconds:.3g} s/step"
             if report.step < self._num_steps:
                 remaining = round(seconds * (self._num_steps - report.step))
                 line += f"  ETA {timedelta(seconds=remaining)}"
         self._write(line)
-        self._written_step, self._stepped_at = report.step, self._clock()
+        self._written_step, self._timed_from = report.step, (report.step, self._clock())
 
     def _is_due(self) -> bool:
         return self._clock() - self._written_at >= SECONDS_BETWEEN_LINES
