@@ -130,3 +130,22 @@ def test_a_damaged_resume_point_is_named(tmp_path: Path) -> None:
     (tmp_path / run_folder.RESUME).write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(TrainingError, match=r"resume\.pt is damaged"):
         run_folder.read_resume_point(tmp_path)
+
+
+def test_a_run_of_an_earlier_version_goes_on_whose_recipe_s_fraction_had_no_say_beside_a_list(
+    tmp_path: Path,
+) -> None:
+    both = ["data.labelled_list=/mine.json", "data.labelled_fraction=0.1"]
+    stored = with_overrides(RunConfig(), both)
+    run_folder.write_config(tmp_path, stored)
+    asked = with_overrides(RunConfig(), both[:1])  # as `train` has it with a recipe and a list
+    notes: list[str] = []
+    assert run_folder.start_run(tmp_path, asked, resume=True, note=notes.append).data == asked.data
+    assert run_folder.start_run(tmp_path, stored, resume=True, note=notes.append) == stored
+    assert notes == []
+    other = with_overrides(stored, ["data.labelled_fraction=0.2"])
+    with pytest.raises(TrainingError, match=r"data\.labelled_fraction is 0\.1 there, not 0\.2"):
+        run_folder.start_run(tmp_path, other, resume=True)
+    run_folder.write_config(tmp_path, with_overrides(RunConfig(), both[1:]))
+    with pytest.raises(TrainingError, match=r"data\.labelled_fraction is 0\.1 there, not 1\.0"):
+        run_folder.start_run(tmp_path, RunConfig(), resume=True)  # no list: the fraction counts

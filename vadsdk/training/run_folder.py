@@ -73,7 +73,7 @@ def start_run(
         _require_fresh(folder)
         _require_one_choice(config)
         return config
-    stored = with_absolute_paths(resumed_config(folder))
+    stored = _with_a_list_alone(with_absolute_paths(resumed_config(folder)), config)
     differing = _differences(stored.model_dump(mode="json"), config.model_dump(mode="json"))
     fixed = {
         name: values
@@ -152,6 +152,17 @@ def _require_one_choice(config: RunConfig) -> None:
             f"data.labelled_list={data.labelled_list} and data.labelled_fraction="
             f"{data.labelled_fraction:g} both choose the labelled videos; give one of them"
         )
+
+
+def _with_a_list_alone(stored: RunConfig, asked: RunConfig) -> RunConfig:
+    """Return a stored config with the asked fraction where lists choose the labelled videos.
+
+    Earlier versions kept the fraction of a recipe beside a list, where it has no say.
+    """
+    if stored.data.labelled_list is None or asked.data.labelled_fraction != 1:
+        return stored
+    alone = stored.data.model_copy(update={"labelled_fraction": 1.0})
+    return stored.model_copy(update={"data": alone})
 
 
 def _may_be_moved(ours: str | list[str] | None, asked: str | list[str] | None) -> bool:
