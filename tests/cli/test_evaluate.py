@@ -197,6 +197,15 @@ def test_options_that_mean_nothing_here_are_refused_before_the_model_is_loaded(
     assert text in " ".join(done.stderr.split())
 
 
+def test_a_list_that_changes_nothing_of_the_split_is_refused(data: Path, tmp_path: Path) -> None:
+    split = ["--labelled-list", tmp_path / "list.json", "--split", "val"]
+    refused = evaluate("no.onnx", "--data", data, *split)
+    assert refused.exit_code == 1
+    assert "--labelled-list holds training videos out as split 'test' and changes nothing of " in (
+        refused.stderr
+    )
+
+
 def test_one_model_is_evaluated_and_two_are_compared(tiny_export: ExportReport, data: Path) -> None:
     model = tiny_export.path
     alone = evaluate("--compare", model, "--data", data)

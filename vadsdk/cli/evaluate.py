@@ -130,6 +130,8 @@ def evaluate(
     from vadsdk.runtime import load_model, with_labels, with_min_score
 
     _check_number(len(models), compare=compare)
+    if labelled_list is not None:
+        _require_learned_or_held_out(split)
     if out is not None:
         _require_folder(out)
     dataset = open_dataset(
@@ -176,6 +178,17 @@ def _require_folder(out: Path) -> None:
         raise ConfigError(f"{nearest} is a file; give a folder for scores and pictures as --out")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise ConfigError(f"{nearest} may not be written to; give another --out")
+
+
+def _require_learned_or_held_out(split: str) -> None:
+    from vadsdk.data.held_out import TEST_SPLIT
+    from vadsdk.data.splits import LEARNED_SPLIT
+
+    if split not in (TEST_SPLIT, LEARNED_SPLIT):
+        raise ConfigError(
+            f"--labelled-list holds training videos out as split {TEST_SPLIT!r} and changes "
+            f"nothing of split {split!r}; leave one of --labelled-list and --split out"
+        )
 
 
 def _with_held_out(dataset: ActionDataset, labelled_list: Path) -> ActionDataset:
