@@ -8,7 +8,7 @@ import numpy as np
 
 from vadsdk.training.report import curves_png, image_html, page, table_html, write_report
 from vadsdk.training.run_folder import METRICS, read_metrics
-from vadsdk.training.settings import RunConfig
+from vadsdk.training.settings import RunConfig, with_overrides
 
 
 def test_text_in_a_report_is_escaped() -> None:
@@ -26,8 +26,14 @@ def test_two_runs_share_the_plots_of_their_common_metrics() -> None:
 
 
 def test_a_run_without_a_test_split_says_so(tmp_path: Path) -> None:
-    path = write_report(tmp_path, RunConfig(), None, [], seconds=60)
+    path = write_report(tmp_path, RunConfig(), None, [], seconds=60, labelled_fraction=0.25)
     assert "no annotated test split" in path.read_text()
+
+
+def test_a_report_needs_the_list_of_labelled_videos_no_more(tmp_path: Path) -> None:
+    config = with_overrides(RunConfig(), ["data.labelled_list=/removed/meanwhile.json"])
+    path = write_report(tmp_path, config, None, [], seconds=60, labelled_fraction=0.25)
+    assert "in 1.0 minutes, with 25% of the labels" in path.read_text()
 
 
 def test_a_last_line_of_metrics_that_was_cut_short_is_left_out(tmp_path: Path) -> None:

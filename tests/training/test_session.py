@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from vadsdk.data.batches import ClipBatch
+from vadsdk.data.dataset import open_dataset
+from vadsdk.data.splits import LEARNED_SPLIT, LabelledSplit
 from vadsdk.errors import DatasetError, ModelFileError, TrainingError
 from vadsdk.methods import E2E
 from vadsdk.models.checkpoint_file import load_checkpoint
@@ -104,6 +106,27 @@ def test_a_run_leaves_everything_that_a_user_needs(toy_folder: Path, tmp_path: P
     assert "video mAP@0.5" in page
     assert page.count("<img") >= 2  # the curves and at least one strip of a test video
     assert "http" not in page  # one file that needs nothing from outside
+
+
+def test_a_list_of_labelled_videos_may_be_gone_at_the_end_of_its_run(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    names = [record.name for record in open_dataset(toy_folder).split(LEARNED_SPLIT)]
+    listed = tmp_path / "list.json"
+    split = LabelledSplit(fraction=0.25, seed=0, labelled=names[: len(names) // 4])
+    listed.write_text(split.model_dump_json())
+    small = ("model=videocapsnet-n", "model_settings.input_size=80", "data.store_size=80")
+    only = ("data.labelled_fraction=1.0", f"data.labelled_list={listed}", "train.max_steps=1")
+    config = tiny_run(toy_folder, *small, *only)
+
+    class Remove(SilentWatcher):
+        def step(self, report: StepReport) -> None:
+            listed.unlink()
+
+    result = run_training(config, tmp_path / "run", watcher=Remove())
+    assert dict(result.spec.provenance)["labelled_fraction"] == "0.25"
+    report = (tmp_path / "run" / run_folder.REPORT).read_text()
+    assert "with 25% of the labels" in report
 
 
 def test_a_full_disk_leaves_the_earlier_checkpoint_and_says_so(

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadsdk.evaluation.recognition import RecognitionScores
-from vadsdk.training.labelled_data import labelled_fraction
 from vadsdk.training.run_folder import METRICS, REPORT, read_metrics, write_text
 from vadsdk.training.scoring import Scores
 from vadsdk.training.settings import RunConfig
@@ -38,6 +37,7 @@ def write_report(
     pictures: Sequence[NDArray[np.uint8]],
     *,
     seconds: float,
+    labelled_fraction: float,
 ) -> Path:
     """Write the report of a run and return its path.
 
@@ -47,11 +47,12 @@ def write_report(
         scores: on the test split, if there is one.
         pictures: (H, W, 3) RGB images with the predictions drawn in.
         seconds: how long the run took.
+        labelled_fraction: share of each class that was labelled, in (0, 1].
     """
     parts = [
         f"<h1>{html.escape(config.method)} · {html.escape(config.model)}</h1>",
         f"<p>{config.train.max_steps} steps in {seconds / 60:.1f} minutes, with "
-        f"{labelled_fraction(config.data):.0%} of the labels.</p>",
+        f"{labelled_fraction:.0%} of the labels.</p>",
         _score_section(scores),
         _curve_section(folder),
         _picture_section(pictures),

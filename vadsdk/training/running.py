@@ -46,5 +46,12 @@ def run_training(
     records = [r for r in session.dataset.records if r.split == TEST_SPLIT]
     network, spec = load_checkpoint(folder / run_folder.BEST)
     pictures = example_pictures(TorchModel(network, spec, device), records)
-    write_report(folder, config, result.scores, pictures, seconds=result.seconds)
+    write_report(
+        folder,
+        config,
+        result.scores,
+        pictures,
+        seconds=result.seconds,
+        labelled_fraction=result.labelled_fraction,
+    )
     return result

@@ -70,6 +70,8 @@ class RunResult:
     """On the test split; None if the data set has none."""
     seconds: float
     """Wall-clock time of this call."""
+    labelled_fraction: float
+    """Share of each class that was labelled, in (0, 1], as it was when the data were opened."""
 
 
 class Session:
@@ -107,11 +109,12 @@ class Session:
         if config.train.num_threads:
             torch.set_num_threads(config.train.num_threads)
         self.dataset = labelled_dataset(config.data, self.watcher)
+        self._labelled_fraction = labelled_fraction(config.data)
         if (folder / run_folder.RESUME).is_file():  # which has all weights
             config = config.model_copy(update={"weights": ()})
         network = _build_network(config, self.dataset.labels, self.watcher)
         self.network = for_all_ranks(network.to(self.device))
-        self.spec = _spec(config, self.network, self.dataset.labels)
+        self.spec = _spec(config, self.network, self.dataset.labels, self._labelled_fraction)
         method = build_method(config.method, self.network, _method_settings(config))
         method.trained = for_all_ranks(method.trained.to(self.device))
         self.trainer = Trainer(self.network, method, config.train, self.device, self.watcher.note)
@@ -147,7 +150,13 @@ class Session:
             text = json.dumps(scores.to_json(), indent=2) + "\n"
             run_folder.write_text(self.folder / run_folder.SCORES, text)
         seconds = time.monotonic() - started
-        return RunResult(folder=self.folder, spec=self.spec, scores=scores, seconds=seconds)
+        return RunResult(
+            folder=self.folder,
+            spec=self.spec,
+            scores=scores,
+            seconds=seconds,
+            labelled_fraction=self._labelled_fraction,
+        )
 
     def _train(self, best: float) -> None:
         train, sampler = self.config.train, self._sampler()
@@ -353,13 +362,15 @@ def _build_network(config: RunConfig, labels: tuple[str, ...], watcher: Watcher)
     return network
 
 
-def _spec(config: RunConfig, network: nn.Module, labels: tuple[str, ...]) -> ModelSpec:
+def _spec(
+    config: RunConfig, network: nn.Module, labels: tuple[str, ...], fraction: float
+) -> ModelSpec:
     spec: ModelSpec = network.spec(config.model, labels)  # type: ignore[operator]
     stride = config.data.frame_stride or spec.frame_stride
     provenance = {
         "method": config.method,
         "data": Path(config.data.root).resolve().name,
-        "labelled_fraction": str(labelled_fraction(config.data)),
+        "labelled_fraction": str(fraction),
         "steps": str(config.train.max_steps),
         "seed": str(config.train.seed),
         "vadsdk": vadsdk.__version__,
