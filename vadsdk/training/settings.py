@@ -108,7 +108,7 @@ class TrainSettings(_Section):
     """Autocast; "auto" is bf16 where the device computes it natively, else fp32."""
     compile: Literal["auto"] | bool = "auto"
     """Whether torch compiles the networks, and on a CPU temporal coherence; "auto": on a GPU. On a
-    CPU the first steps take a minute or two, and all others about half the time."""
+    CPU the first steps take a minute or more, and others gain little: measure it first."""
     cuda_graph: Literal["auto"] | bool = "auto"
     """Whether whole steps are captured and replayed as one; "auto": on a GPU, where the method
     does the same work in each step."""
