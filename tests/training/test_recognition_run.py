@@ -143,3 +143,6 @@ def test_the_best_checkpoint_is_chosen_by_top_1_on_the_validation_split(
     chosen = run_folder.read_metrics(folder)[-1]["val_top_1"]
     assert 0 <= chosen <= 1
     assert (folder / run_folder.BEST).is_file()
+    (folder / run_folder.BEST).unlink()  # as after a stop in the only validation
+    run_training(run_folder.start_run(folder, config, resume=True), folder)
+    assert (folder / run_folder.BEST).is_file()

@@ -127,3 +127,13 @@ def test_where_there_is_nothing_to_wait_for_a_request_is_raised_at_once() -> Non
             stop.make(KeyboardInterrupt())
     with pytest.raises(SystemExit):
         stop.heed()
+
+
+def test_a_run_that_ended_before_its_best_weights_were_known_keeps_its_last_ones(
+    config: RunConfig, whole: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    go(config, tmp_path, StopRequest())
+    (tmp_path / run_folder.BEST).unlink()  # as after a stop in the only validation
+    (tmp_path / run_folder.SCORES).unlink()
+    require_equal(go(config, tmp_path, StopRequest()), whole)
+    assert (tmp_path / run_folder.SCORES).is_file()

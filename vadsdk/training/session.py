@@ -140,6 +140,8 @@ class Session:
                 "all steps are taken: it is only scored again. To learn more, start another run "
                 f"from its weights: vadsdk train --out OTHER --weights {self.folder} ..."
             )
+            if not (self.folder / run_folder.BEST).is_file():  # it ended in its only validation
+                self._keep_last(best)
         try:
             self._stop.heed()
             scores = self._score(TEST_SPLIT)
@@ -189,7 +191,14 @@ class Session:
                 raise TrainingError(f"{error}; {self._way_on()}") from None
         for name, (count, reason) in sampler.unreadable.items():
             self.watcher.note(f"{count} clips of {name} were replaced by others: {reason}")
-        if not self._has_validation and not rank():  # the test split is never used to choose
+        if not self._has_validation:
+            self._keep_last(best)
+
+    def _keep_last(self, best: float) -> None:
+        """Keep the last weights: as they are, or if they validate better than the best so far."""
+        if self._has_validation:
+            self._keep_best(None, self.trainer.step, best)
+        elif not rank():  # the test split is never used to choose
             save_checkpoint(self.folder / run_folder.BEST, self.trainer.average.network, self.spec)
 
     def _steps(self, batches: Iterator[ClipBatch], watch: Watch) -> Iterator[int]:
