@@ -141,7 +141,7 @@ class Session:
                 f"from its weights: vadsdk train --out OTHER --weights {self.folder} ..."
             )
             if not (self.folder / run_folder.BEST).is_file():  # it ended in its only validation
-                self._keep_last(best)
+                self._keep_last(-1.0)
         try:
             self._stop.heed()
             scores = self._score(TEST_SPLIT)
