@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-import vadsdk
 from vadsdk.data.bank_batches import device_batches
 from vadsdk.data.batches import ClipBatch
 from vadsdk.data.dataset import VideoRecord
 from vadsdk.data.held_out import TEST_SPLIT, has_test_split, why_no_scores
 from vadsdk.data.sampling import ClipSampler, is_any_sparse
 from vadsdk.data.splits import LEARNED_SPLIT
-from vadsdk.errors import ConfigError, TrainingError
+from vadsdk.errors import TrainingError
 from vadsdk.methods import build_method
-from vadsdk.models import build_model
 from vadsdk.models.checkpoint_file import load_checkpoint, save_checkpoint
 from vadsdk.ranks import num_ranks, rank
 from vadsdk.structures import ModelSpec
 from vadsdk.training import run_folder
 from vadsdk.training.advice import advice_on
+from vadsdk.training.building import build_network, device_named, method_settings, spec_of
 from vadsdk.training.labelled_data import (
     labelled_dataset,
     labelled_fraction,
@@ -100,7 +99,7 @@ class Session:
         self.folder = folder
         self.watcher: Watcher = watcher or SilentWatcher()
         self._stop = stop or StopRequest()
-        self.device = _device(device)
+        self.device = device_named(device)
         if self.device.type == "cuda" and self.device.index is not None:
             torch.cuda.set_device(self.device)  # streams and events are made on the current card
         require_equal_parts(config.train)
@@ -112,10 +111,10 @@ class Session:
         self._labelled_fraction = labelled_fraction(config.data)
         if (folder / run_folder.RESUME).is_file():  # which has all weights
             config = config.model_copy(update={"weights": ()})
-        network = _build_network(config, self.dataset.labels, self.watcher)
+        network = build_network(config, self.dataset.labels, self.watcher)
         self.network = for_all_ranks(network.to(self.device))
-        self.spec = _spec(config, self.network, self.dataset.labels, self._labelled_fraction)
-        method = build_method(config.method, self.network, _method_settings(config))
+        self.spec = spec_of(config, self.network, self.dataset.labels, self._labelled_fraction)
+        method = build_method(config.method, self.network, method_settings(config))
         method.trained = for_all_ranks(method.trained.to(self.device))
         self.trainer = Trainer(self.network, method, config.train, self.device, self.watcher.note)
         seed_of_rank(config.train.seed)
@@ -359,48 +358,3 @@ class Session:
             run_folder.write_resume_point(self.folder, state)
             save_checkpoint(self.folder / run_folder.LAST, average, self.spec)
         self._saved_step = self.trainer.step
-
-
-def _build_network(config: RunConfig, labels: tuple[str, ...], watcher: Watcher) -> nn.Module:
-    network = build_model(config.model, len(labels), config.model_settings)
-    if config.weights:
-        from vadsdk.models.weights import load_initial_files
-
-        for report in load_initial_files(network, [Path(file) for file in config.weights]):
-            watcher.note(str(report))
-    return network
-
-
-def _spec(
-    config: RunConfig, network: nn.Module, labels: tuple[str, ...], fraction: float
-) -> ModelSpec:
-    spec: ModelSpec = network.spec(config.model, labels)  # type: ignore[operator]
-    stride = config.data.frame_stride or spec.frame_stride
-    provenance = {
-        "method": config.method,
-        "data": Path(config.data.root).resolve().name,
-        "labelled_fraction": str(fraction),
-        "steps": str(config.train.max_steps),
-        "seed": str(config.train.seed),
-        "vadsdk": vadsdk.__version__,
-        "torch": torch.__version__,
-    }
-    return replace(spec, frame_stride=stride, provenance=tuple(provenance.items()))
-
-
-def _method_settings(config: RunConfig) -> Mapping[str, object]:
-    """Views are drawn from the run's seed unless the method is given its own."""
-    return {"seed": config.train.seed, **config.method_settings}
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"unknown device {name!r}; use cpu, cuda or cuda:0") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device {name!r}: this torch sees no CUDA device; use --device cpu")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        last = torch.cuda.device_count() - 1
-        raise ConfigError(f"there is no device {name!r}; the last one is cuda:{last}")
-    return device
